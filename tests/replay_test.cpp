@@ -42,13 +42,17 @@ std::vector<slow_query> slow_queries(const ebb::event_log& log, double from, dou
       if (log[j].user == log[i].user && second_of(log[j]) < second_of(log[i]) &&
           std::find(had.begin(), had.end(), log[j].item) == had.end())
         had.push_back(log[j].item);
-    bool asked = false;
+    bool asked = false;  // earlier in the same second
+    std::size_t begin = i;
     for (std::size_t j = 0; j < i; ++j)
-      asked = asked ||
-              (log[j].user == log[i].user && log[j].item == log[i].item && second_of(log[j]) == second_of(log[i]) &&
-               static_cast<double>(j) >= 0.5 * static_cast<double>(log.size()));
-    const auto share = static_cast<double>(i) / static_cast<double>(log.size());
-    if (share < from || share >= to || asked || had.size() < 2) continue;
+      if (second_of(log[j]) == second_of(log[i])) {
+        asked = asked || (log[j].user == log[i].user && log[j].item == log[i].item);
+        begin = std::min(begin, j);
+      }
+    const auto share = [&](std::size_t position) {
+      return static_cast<double>(position) / static_cast<double>(log.size());
+    };
+    if (share(begin) < from || share(i) >= to || asked || had.size() < 2) continue;
     if (std::find(had.begin(), had.end(), log[i].item) == had.end()) continue;
     out.push_back({i, had, log[i].item});
   }
