@@ -51,7 +51,7 @@ struct entry_layout {
 /// What one unit at a moment adds to each sum of a row anchored at that moment's own cells.
 struct unit_event {
   lane_grid::ticks time = no_time;
-  lane_array powers;
+  bank_array powers;
   std::vector<double> phases;  // cos, sin of 2π·time/period for each rhythm
 
   void set(const entry_layout& layout, lane_grid::ticks t) {

@@ -18,7 +18,7 @@ namespace ebb::detail {
 /// Most lanes a bank may have; it bounds the stack buffers of the hot paths, which never allocate.
 inline constexpr int max_lanes = 32;
 
-using lane_array = Eigen::Array<double, Eigen::Dynamic, 1, 0, max_lanes, 1>;
+using bank_array = Eigen::Array<double, Eigen::Dynamic, 1, 0, max_lanes, 1>;
 
 /// The high 64 bits of a 64 × 64 bit product.
 [[nodiscard]] inline std::uint64_t multiply_high(std::uint64_t a, std::uint64_t b) noexcept {
@@ -83,7 +83,7 @@ class lane_grid {
   }
 
   /// out[k] = 2^((t − L_k) / h_k): what one unit that happens at t adds to lane k, anchored at t's own cell.
-  void powers(ticks t, lane_array& out) const {
+  void powers(ticks t, bank_array& out) const {
     out.resize(size());
     for (int k = 0; k < size(); ++k) out[k] = fraction(k, t);
     out = (out * 0.69314718055994530942).exp();
