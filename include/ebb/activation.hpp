@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+#ifndef EBB_ACTIVATION_HPP
+#define EBB_ACTIVATION_HPP
+
+#include <concepts>
+#include <cstdint>
+
+#include <Eigen/Core>
+
+namespace ebb {
+
+/// What a unit of a network makes of its input z.
+///
+///   identity  z
+///   relu      max(0, z)                                       slope 0 at z = 0
+///   tanh      tanh z
+///   sigmoid   σ(z) = 1 / (1 + e^(−z))
+///   gelu      z · σ(2√(2/π) · (z + 0.044715 z³))              the tanh form, within 5e-4 of z · Φ(z)
+///
+/// Source: V. Nair, G. Hinton, Rectified linear units improve restricted Boltzmann machines, ICML 2010;
+///         D. Hendrycks, K. Gimpel, Gaussian error linear units (GELUs), arXiv:1606.08415, 2016, section 2.
+enum class activation : std::uint8_t { identity, relu, tanh, sigmoid, gelu };
+
+namespace detail {
+
+template <std::floating_point T>
+using flat_array = Eigen::Array<T, Eigen::Dynamic, 1>;
+
+/// √(2/π) · 2, the factor of z in gelu's gate, and that of z³.
+inline constexpr double gelu_linear = 1.5957691216057308, gelu_cubic = 0.044715 * gelu_linear;
+
+/// The factor of z in gelu, σ(2√(2/π) · (z + 0.044715 z³)), elementwise.
+/// Past |z| = 10 it is 0 or 1 to within 1e-37; z² stops growing there so that a huge z stays finite.
+template <std::floating_point T>
+void gelu_gate(const Eigen::Ref<const flat_array<T>>& z, Eigen::Ref<flat_array<T>> gate) {
+  gate = (z * (T(gelu_linear) + T(gelu_cubic) * z.square().min(T(100)))).logistic();
+}
+
+}  // namespace detail
+
+/// value = φ(z) and slope = φ′(z), elementwise, for training; both exact for the formulas above, NaN stays NaN in value.
+///
+/// z, value, slope: any one length, none overlapping another. O(length), no allocation, vectorised in float
+/// (in double all but tanh).
+template <std::floating_point T>
+void activate(activation kind, const Eigen::Ref<const detail::flat_array<T>>& z,
+              Eigen::Ref<detail::flat_array<T>> value, Eigen::Ref<detail::flat_array<T>> slope) {
+  switch (kind) {
+    case activation::identity:
+      value = z;
+      slope.setOnes();
+      break;
+    case activation::relu: {
+      const T* const in =
+          z.data();  // plain loops: the compiler vectorises them, and NaN stays NaN, unlike in Eigen's max
+      T* const out = value.data();
+      T* const rise = slope.data();
+      for (Eigen::Index i = 0; i < z.size(); ++i) out[i] = in[i] < T(0) ? T(0) : in[i];
+      for (Eigen::Index i = 0; i < z.size(); ++i) rise[i] = in[i] > T(0) ? T(1) : T(0);
+      break;
+    }
+    case activation::tanh:
+      value = z.tanh();
+      slope = T(1) - value.square();
+      break;
+    case activation::sigmoid:
+      value = z.logistic();
+      slope = value * (T(1) - value);
+      break;
+    case activation::gelu:
+      detail::gelu_gate<T>(z, slope);
+      value = z * slope;
+      slope += value * (T(1) - slope) * (T(detail::gelu_linear) + T(3 * detail::gelu_cubic) * z.square().min(T(100)));
+      break;
+  }
+}
+
+/// z = φ(z), elementwise and in place, for reading a trained network; `gate` is scratch of the same length.
+template <std::floating_point T>
+void activate(activation kind, Eigen::Ref<detail::flat_array<T>> z, Eigen::Ref<detail::flat_array<T>> gate) {
+  switch (kind) {
+    case activation::identity:
+      break;
+    case activation::relu: {
+      T* const in_out = z.data();
+      for (Eigen::Index i = 0; i < z.size(); ++i) in_out[i] = in_out[i] < T(0) ? T(0) : in_out[i];
+      break;
+    }
+    case activation::tanh:
+      z = z.tanh();
+      break;
+    case activation::sigmoid:
+      z = z.logistic();
+      break;
+    case activation::gelu:
+      detail::gelu_gate<T>(z, gate);
+      z *= gate;
+      break;
+  }
+}
+
+}  // namespace ebb
+
+#endif  // EBB_ACTIVATION_HPP
