@@ -175,6 +175,18 @@ TEST_CASE("ranks and metrics are those of the scores, under draws that depend on
   CHECK(ebb::compare(result, result, task, 1).diff == 0.0);
 }
 
+TEST_CASE("after the log, each user can be asked about all of the user's items", "[replay]") {
+  const ebb::event_log log = random_log(10, 200, 100);
+  const ebb::repeat_task task(log);
+  witness model;
+  (void)ebb::evaluate(model, task, 1);
+  for (ebb::user_id user = 0; user < log.users().size(); ++user) {
+    const ebb::repeat_question question = task.at_end(user);
+    std::vector<double> scores(question.candidates.size());
+    model.score(question, scores);  // the witness compares candidates and times with what it was told
+  }
+}
+
 TEST_CASE("logs without queries are no trouble", "[replay]") {
   ebb::event_log log;
   for (int events = 0; events < 4; ++events) {

@@ -125,6 +125,13 @@ class repeat_task {
   /// The whole log with the queries of the test part.
   [[nodiscard]] replay_window testing() const { return window(log_->size(), testing_); }
 
+  /// What could be asked about `user` after the log: all the user's items, in the second behind the last event.
+  [[nodiscard]] repeat_question at_end(user_id user) const {
+    const auto items = std::span(items_).subspan(offsets_.at(user), offsets_.at(user + 1) - offsets_[user]);
+    const time_point last = log_->empty() ? time_point{} : (*log_)[log_->size() - 1].time;
+    return {user, std::chrono::floor<std::chrono::seconds>(last) + std::chrono::seconds(1), items};
+  }
+
   [[nodiscard]] const event_log& log() const noexcept { return *log_; }
 
  private:
