@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+#ifndef EBB_GAP_MODEL_HPP
+#define EBB_GAP_MODEL_HPP
+
+#include "ebb/mlp.hpp"
+#include "ebb/random.hpp"
+#include "ebb/scaler.hpp"
+#include "ebb/time.hpp"
+#include "ebb/trainer.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <concepts>
+#include <cstdint>
+#include <numeric>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <Eigen/Core>
+
+namespace ebb {
+
+/// What the network sees of a gap, before it is standardised.
+///
+///   raw          gap / unit            the plain choice; it resolves gaps near the usual one, and shorter ones look alike
+///   logarithmic  ln(1 + gap / unit)    resolves seconds and months at once
+enum class gap_input : std::uint8_t { raw, logarithmic };
+
+/// How far a curve is from the values it should have.
+struct gap_errors {
+  double rmse = 0.0;     ///< root of the mean squared error
+  double mae = 0.0;      ///< mean absolute error
+  double largest = 0.0;  ///< largest absolute error
+};
+
+/// Interest as a function of the time gap since the last event, read off a small network.
+///
+///   interest(gap) = network(z)        z = (input(gap) − mean) / scale
+///
+/// Units:  any std::chrono duration; a NaN duration is a missing gap and reads as the mean input.
+/// Range:  where it was trained it follows the data. It need not stay in [0, 1] nor fall with the gap, and with relu
+///         units it goes on in a straight line in z past the longest training gap: a curve, not a decay function.
+/// Errors: std::invalid_argument for a gap < 0 or infinite.
+/// Threads: everything is const and may be used by any number of threads at once.
+class gap_model {
+ public:
+  /// A model from its parts, which `fit_gap_model` makes and a saved model has.
+  ///
+  /// Errors: std::invalid_argument unless network and scaler have one input, one output and one feature, and unit > 0.
+  gap_model(mlp<double> network, standard_scaler<double> scaler, gap_input input, duration unit)
+      : network_(std::move(network)), scaler_(std::move(scaler)), input_(input), unit_(unit) {
+    detail::require(network_.inputs() == 1, "gap_model", "the network must have one input", network_.inputs());
+    detail::require(network_.outputs() == 1, "gap_model", "the network must have one output", network_.outputs());
+    detail::require(scaler_.features() == 1, "gap_model", "the scaler must have one feature", scaler_.features());
+    detail::require(unit > duration(0) && std::isfinite(unit.count()), "gap_model", "unit must be finite and > 0",
+                    unit);
+  }
+
+  /// The interest left after `gap`.
+  [[nodiscard]] double operator()(duration gap) const {
+    double interest = 0.0;
+    read(std::span(&gap, 1), std::span(&interest, 1));
+    return interest;
+  }
+
+  /// interest[i] = the interest left after gap[i]; many at once are several times cheaper each.
+  void read(std::span<const duration> gap, std::span<double> interest) const {
+    detail::require(gap.size() == interest.size(), "gap_model::read", "interest must be one per gap, entries",
+                    interest.size());
+    Eigen::MatrixXd z = inputs(gap);
+    scaler_.transform(z);
+    mlp_workspace<double> memory;
+    network_.predict(z, Eigen::Map<Eigen::MatrixXd>(interest.data(), 1, z.cols()), memory);
+  }
+
+  /// How far the model is from `curve` on 256 gaps from `shortest` to `longest`, evenly spaced in the network's input.
+  ///
+  /// `curve` is called with an ebb::duration: a decay function, or one times the interest at gap 0.
+  template <std::regular_invocable<duration> Curve>
+  [[nodiscard]] gap_errors compare(const Curve& curve, duration shortest, duration longest) const {
+    detail::require(shortest >= duration(0) && shortest < longest && std::isfinite(longest.count()),
+                    "gap_model::compare", "shortest must be >= 0 and below a finite longest", shortest);
+    std::vector<duration> gaps(256);
+    std::vector<double> wanted(gaps.size());
+    const double from = input(shortest), to = input(longest);
+    for (std::size_t i = 0; i < gaps.size(); ++i) {
+      const double at = std::lerp(from, to, static_cast<double>(i) / static_cast<double>(gaps.size() - 1));
+      gaps[i] = unit_ * (input_ == gap_input::raw ? at : std::expm1(at));
+      wanted[i] = static_cast<double>(curve(gaps[i]));
+    }
+    return errors(gaps, wanted);
+  }
+
+  /// How far the model is from given interest values, one per gap.
+  [[nodiscard]] gap_errors errors(std::span<const duration> gap, std::span<const double> interest) const {
+    detail::require(!gap.empty() && gap.size() == interest.size(), "gap_model::errors",
+                    "interest must be one per gap and not empty, entries", interest.size());
+    std::vector<double> answer(gap.size());
+    read(gap, answer);
+    gap_errors found;
+    for (std::size_t i = 0; i < gap.size(); ++i) {
+      const double off = std::abs(answer[i] - interest[i]);
+      found.mae += off / static_cast<double>(gap.size());
+      found.rmse += off * off / static_cast<double>(gap.size());
+      found.largest = std::max(found.largest, off);
+    }
+    found.rmse = std::sqrt(found.rmse);
+    return found;
+  }
+
+  /// The network's input for each gap before standardising, (1, gaps); NaN where the gap is missing.
+  [[nodiscard]] Eigen::MatrixXd inputs(std::span<const duration> gap) const {
+    Eigen::MatrixXd x(1, static_cast<Eigen::Index>(gap.size()));
+    for (std::size_t i = 0; i < gap.size(); ++i) x(0, static_cast<Eigen::Index>(i)) = input(gap[i]);
+    return x;
+  }
+
+  [[nodiscard]] const mlp<double>& network() const noexcept { return network_; }
+  [[nodiscard]] const standard_scaler<double>& scaler() const noexcept { return scaler_; }
+  [[nodiscard]] gap_input input() const noexcept { return input_; }
+  [[nodiscard]] duration unit() const noexcept { return unit_; }
+
+ private:
+  [[nodiscard]] double input(duration gap) const {
+    detail::require(!(gap < duration(0)) && !std::isinf(gap.count()), "gap_model", "gap must be finite and >= 0", gap);
+    const double units = gap / unit_;
+    return input_ == gap_input::raw ? units : std::log1p(units);
+  }
+
+  mlp<double> network_;
+  standard_scaler<double> scaler_;
+  gap_input input_;
+  duration unit_;
+};
+
+/// How `fit_gap_model` learns: one hidden relu layer and a linear output, and by default squared loss, Adam, minibatches
+/// of 32, 100 epochs and the newest fifth held out.
+struct gap_model_options {
+  Eigen::Index hidden = 32;
+  gap_input input = gap_input::logarithmic;
+  std::optional<duration> unit = {};  ///< unset: the median training gap, so that half the gaps lie in the input's bend
+  trainer_options training = {};
+  std::uint64_t seed = 1;  ///< of the starting weights; training.seed is that of the order of samples
+};
+
+/// What `fit_gap_model` learned, and how well it fits the samples it trained on and those it held out.
+struct gap_fit {
+  gap_model model;
+  training_report training;
+  gap_errors train;
+  std::optional<gap_errors> validation;  ///< none without a validation part
+  duration shortest{}, longest{};        ///< the range of the training gaps
+};
+
+/// Learns interest from gaps: the network of `gap_model_options`, trained on pairs (gap[i], interest[i]).
+///
+/// The samples are taken to be in the order of time: the validation part is the last `training.validation_share` of
+/// them, and unit, mean and scale come from the rest alone. Missing gaps (NaN) are filled with the mean input. Each relu
+/// unit starts with its bend at a training gap drawn at random, since with biases of zero all of them would bend at
+/// the mean. Deterministic: the same samples, options and build give the same model to the last bit.
+///
+/// O(epochs · samples · hidden).
+/// Errors: std::invalid_argument for lengths that differ, no known training gap, a gap < 0 or infinite, interest that is
+///         not finite, and whatever `mlp` and `fit` refuse.
+[[nodiscard]] inline gap_fit fit_gap_model(std::span<const duration> gap, std::span<const double> interest,
+                                           gap_model_options options = {}) {
+  constexpr const char* where = "fit_gap_model";
+  detail::require(gap.size() == interest.size(), where, "interest must be one per gap, entries", interest.size());
+  std::vector<duration> gaps(gap.begin(), gap.end());
+  std::vector<double> targets(interest.begin(), interest.end());
+  if (std::exchange(options.training.shuffled_split, false)) {  // here, so that the two parts are known below
+    std::vector<std::size_t> order(gaps.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    random_engine(options.training.seed).split(3).shuffle(order.begin(), order.end());
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      gaps[i] = gap[order[i]];
+      targets[i] = interest[order[i]];
+    }
+  }
+
+  const Eigen::Index samples = static_cast<Eigen::Index>(gaps.size());
+  const std::size_t training = static_cast<std::size_t>(samples - detail::validation_count(samples, options.training));
+  const std::span<const duration> train_gaps(gaps.data(), training),
+      held_gaps(gaps.data() + training, gaps.size() - training);
+  std::vector<duration> known;
+  for (const duration g : train_gaps)
+    if (g == g) known.push_back(g);
+  detail::require(!known.empty(), where, "there must be a known gap to train on, known", known.size());
+  std::ranges::sort(known);
+  duration unit = options.unit.value_or(known[known.size() / 2]);
+  if (!options.unit && unit == duration(0)) unit = known.back() > duration(0) ? known.back() : duration(1);
+
+  standard_scaler<double> scaler(1);
+  mlp<double> network(1, {.hidden = {options.hidden}, .seed = options.seed});
+  const gap_model untrained(network, scaler, options.input, unit);
+  scaler.observe(untrained.inputs(train_gaps));
+  Eigen::MatrixXd z = untrained.inputs(gaps);
+  scaler.transform(z);
+
+  random_engine random = random_engine(options.seed).split(1);
+  for (Eigen::Index unit_index = 0; unit_index < options.hidden; ++unit_index) {
+    const Eigen::Index at = static_cast<Eigen::Index>(random.below(training));
+    network.bias(0)[unit_index] = -network.weight(0)(unit_index, 0) * z(0, at);
+  }
+  training_report report =
+      fit(network, z, Eigen::Map<const Eigen::MatrixXd>(targets.data(), 1, samples), options.training);
+
+  gap_fit result{gap_model(std::move(network), std::move(scaler), options.input, unit),
+                 std::move(report),
+                 {},
+                 {},
+                 known.front(),
+                 known.back()};
+  result.train = result.model.errors(train_gaps, std::span(targets).first(training));
+  if (!held_gaps.empty()) result.validation = result.model.errors(held_gaps, std::span(targets).subspan(training));
+  return result;
+}
+
+}  // namespace ebb
+
+#endif  // EBB_GAP_MODEL_HPP
