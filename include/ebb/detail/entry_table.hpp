@@ -3,408 +3,238 @@
 #define EBB_DETAIL_ENTRY_TABLE_HPP
 
 #include <algorithm>
-#include <cmath>
+#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
-#include <numbers>
-#include <vector>
+#include <cstring>
+#include <memory>
+#include <utility>
 
-#include "ebb/detail/lane_grid.hpp"
+#include "ebb/detail/entry_layout.hpp"
 
 namespace ebb::detail {
 
-/// "No such moment": below every time an event can have.
-inline constexpr lane_grid::ticks no_time = std::numeric_limits<lane_grid::ticks>::min();
-
-/// Which columns an entry has and where; one for a whole store.
-///
-/// A row of sums:  [interest lanes | dislike lane | rhythm lanes as (cos, sin) pairs]
-/// A row of times: [last use | recent − 1 uses before it, newest first | first use | last dislike]
-struct entry_layout {
-  struct rhythm_lane {
-    lane_grid::ticks period;
-    int lane;
-  };
-
-  lane_grid grid;  // the interest lanes and, when kept, the dislike lane after them
-  std::vector<rhythm_lane> rhythms;
-  int lanes = 0;
-  int recent = 1;
-  bool first_use = false;
-  bool dislike = false;
-
-  [[nodiscard]] int sums() const noexcept { return lanes + (dislike ? 1 : 0) + 2 * static_cast<int>(rhythms.size()); }
-  [[nodiscard]] int times() const noexcept { return recent + (first_use ? 1 : 0) + (dislike ? 1 : 0); }
-  [[nodiscard]] int rhythm_sum(int r) const noexcept { return lanes + (dislike ? 1 : 0) + 2 * r; }
-  [[nodiscard]] int first_time() const noexcept { return recent; }
-  [[nodiscard]] int dislike_time() const noexcept { return recent + (first_use ? 1 : 0); }
-
-  /// The lane whose half-life and landmark sum `s` of a row follows.
-  [[nodiscard]] int lane_of(int s) const noexcept {
-    const int plain = lanes + (dislike ? 1 : 0);
-    return s < plain ? s : rhythms[static_cast<std::size_t>((s - plain) / 2)].lane;
-  }
+/// The sums, times and count of one entry, to be changed in place.
+template <std::floating_point T>
+struct entry_row {
+  T* sums;
+  lane_grid::ticks* times;
+  std::uint32_t* count;
 };
 
-/// What one unit at a moment adds to each sum of a row anchored at that moment's own cells.
-struct unit_event {
-  lane_grid::ticks time = no_time;
-  bank_array powers;
-  std::vector<double> phases;  // cos, sin of 2π·time/period for each rhythm
-
-  void set(const entry_layout& layout, lane_grid::ticks t) {
-    if (t == time) return;  // a basket's events share one moment
-    layout.grid.powers(t, powers);
-    phases.clear();
-    for (const entry_layout::rhythm_lane& r : layout.rhythms) {
-      const double angle = 2 * std::numbers::pi * static_cast<double>(t % r.period) / static_cast<double>(r.period);
-      phases.push_back(std::cos(angle));
-      phases.push_back(std::sin(angle));
-    }
-    time = t;
-  }
-
-  [[nodiscard]] double sum(const entry_layout& layout, int s) const {
-    const int plain = layout.lanes + (layout.dislike ? 1 : 0);
-    return s < plain ? powers[s] : powers[layout.lane_of(s)] * phases[static_cast<std::size_t>(s - plain)];
-  }
-};
-
-/// The entries of one owner (a user's items, or all items' heat): columns, and an index once a scan would be slow.
+/// The entries of one owner (a user's items, or all items' heat): columns in one block of memory, and an index once a scan would be slow.
 ///
-/// Every sum is anchored at the cell of its entry's newest event, so an entry never underflows, however old it is.
+/// The block: [items | counts | times | sums | index], each with `room` places; 24 bytes when empty.
 template <std::floating_point T>
 class entry_table {
  public:
   using ticks = lane_grid::ticks;
   static constexpr std::size_t npos = static_cast<std::size_t>(-1);
 
-  [[nodiscard]] std::size_t size() const noexcept { return items_.size(); }
-  [[nodiscard]] std::uint32_t item(std::size_t i) const noexcept { return items_[i]; }
-  [[nodiscard]] std::uint32_t count(std::size_t i) const noexcept { return counts_[i]; }
-  [[nodiscard]] const std::vector<std::uint32_t>& items() const noexcept { return items_; }
-  [[nodiscard]] const T* sums(const entry_layout& layout, std::size_t i) const noexcept {
-    return sums_.data() + i * static_cast<std::size_t>(layout.sums());
+  entry_table() = default;
+  entry_table(entry_table&& other) noexcept { swap(other); }
+  entry_table& operator=(entry_table&& other) noexcept {
+    entry_table(std::move(other)).swap(*this);
+    return *this;
   }
+  entry_table(const entry_table& other)
+      : size_(other.size_), room_(other.room_), width_(other.width_), slots_(other.slots_) {
+    if (room_ == 0) return;
+    block_ = std::make_unique_for_overwrite<std::byte[]>(block_bytes());
+    std::memcpy(block_.get(), other.block_.get(), block_bytes());
+  }
+  entry_table& operator=(const entry_table& other) {
+    entry_table(other).swap(*this);
+    return *this;
+  }
+  ~entry_table() = default;
+
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::uint32_t item(std::size_t i) const noexcept { return words()[i]; }
+  [[nodiscard]] std::uint32_t count(std::size_t i) const noexcept { return words()[room_ + i]; }
   [[nodiscard]] const ticks* times(const entry_layout& layout, std::size_t i) const noexcept {
-    return times_.data() + i * static_cast<std::size_t>(layout.times());
+    return reinterpret_cast<const ticks*>(block_.get() + times_offset()) + i * static_cast<std::size_t>(layout.times());
+  }
+  [[nodiscard]] const T* sums(const entry_layout& layout, std::size_t i) const noexcept {
+    return reinterpret_cast<const T*>(block_.get() + sums_offset(layout)) + i * static_cast<std::size_t>(layout.sums());
+  }
+  [[nodiscard]] entry_row<T> row(const entry_layout& layout, std::size_t i) noexcept {
+    return {const_cast<T*>(sums(layout, i)), const_cast<ticks*>(times(layout, i)), words() + room_ + i};
   }
 
-  [[nodiscard]] std::size_t find(std::uint32_t item) const noexcept {
-    if (slots_.empty()) {
-      const auto at = std::find(items_.begin(), items_.end(), item);
-      return at == items_.end() ? npos : static_cast<std::size_t>(at - items_.begin());
-    }
-    const std::size_t mask = slots_.size() - 1;
-    for (std::size_t s = hash(item) & mask;; s = (s + 1) & mask) {
-      if (slots_[s] == 0) return npos;
-      if (items_[slots_[s] - 1] == item) return slots_[s] - 1;
-    }
-  }
+  [[nodiscard]] std::size_t find(std::uint32_t item) const noexcept { return slots_ == 0 ? scan(item) : probe(item); }
 
-  /// Position of the item's entry, made empty if there was none.
+  /// Position of the item's entry, made empty if there was none. Strong guarantee.
   std::size_t find_or_add(const entry_layout& layout, std::uint32_t item) {
     const std::size_t at = find(item);
     if (at != npos) return at;
-    if (items_.size() == items_.capacity()) grow(layout);
-    items_.push_back(item);
-    counts_.push_back(0);
-    sums_.resize(sums_.size() + static_cast<std::size_t>(layout.sums()), T{0});
-    times_.resize(times_.size() + static_cast<std::size_t>(layout.times()), no_time);
-    if (!slots_.empty() || items_.size() > scan_limit) insert_slot(items_.size() - 1);
-    return items_.size() - 1;
-  }
-
-  /// Adds `amount` at the event's moment to entry i; a late event lands where it would have had it come in time.
-  void add(const entry_layout& layout, std::size_t i, const unit_event& event, double amount) {
-    ticks* const when = times_at(layout, i);
-    T* const row = sums_at(layout, i);
-    const ticks last = when[0];
-    const ticks anchor = std::max(last, event.time);
-    if (last != no_time && event.time > last) rebase(layout, row, last, event.time);
-    for_interest_sums(layout, [&](int s, int k) {
-      row[s] = flushed(static_cast<double>(row[s]) +
-                       amount * event.sum(layout, s) * layout.grid.shift(k, event.time, anchor));
-    });
-    insert_recent(layout, when, event.time);
-    if (layout.first_use) {
-      ticks& first = when[layout.first_time()];
-      if (first == no_time || event.time < first) first = event.time;
-    }
-    ++counts_[i];
-  }
-
-  /// Whether entry i can hold an event of this amount at this moment: no lane may fall below zero by more than rounding.
-  [[nodiscard]] bool may_retract(const entry_layout& layout, std::size_t i, const unit_event& event,
-                                 double amount) const {
-    const T* const row = sums(layout, i);
-    const ticks last = times(layout, i)[0];
-    if (counts_[i] == 0 || event.time > last) return false;
-    if (layout.first_use && event.time < times(layout, i)[layout.first_time()]) return false;
-    for (int k = 0; k < layout.lanes; ++k) {
-      const double part = amount * event.powers[k] * layout.grid.shift(k, event.time, last);
-      if (part - static_cast<double>(row[k]) > rounding(i) * (part + static_cast<double>(row[k]))) return false;
-    }
-    return true;
-  }
-
-  /// Takes one event back. The last use goes back as far as recent uses are kept; beyond that it stays as a bound.
-  void retract(const entry_layout& layout, std::size_t i, const unit_event& event, double amount) {
-    ticks* const when = times_at(layout, i);
-    T* const row = sums_at(layout, i);
-    const ticks last = when[0];
-    for_interest_sums(layout, [&](int s, int k) {
-      const double before = static_cast<double>(row[s]);
-      const double part = amount * event.sum(layout, s) * layout.grid.shift(k, event.time, last);
-      const double left = before - part;
-      // What cancels to within the rounding of the sum is nothing; kept, it would later read as a ghost of an event.
-      row[s] = std::abs(left) <= rounding(i) * std::abs(before) ? T{0} : flushed(left);
-    });
-    const auto end = when + layout.recent;
-    const auto at = std::find(when, end, event.time);
-    if (at != end && (layout.recent > 1 && when[1] != no_time)) {
-      std::move(at + 1, end, at);
-      *(end - 1) = no_time;
-      if (when[0] != last) rebase(layout, row, last, when[0]);
-    }
-    --counts_[i];
-  }
-
-  /// Dislike is a channel of its own, with its own half-life and its own newest moment.
-  void add_dislike(const entry_layout& layout, std::size_t i, const unit_event& event, double amount) {
-    T& sum = sums_at(layout, i)[layout.lanes];
-    ticks& last = times_at(layout, i)[layout.dislike_time()];
-    const ticks anchor = std::max(last, event.time);
-    const double kept =
-        last == no_time ? 0.0 : static_cast<double>(sum) * layout.grid.shift(layout.lanes, last, anchor);
-    sum = flushed(kept + amount * event.powers[layout.lanes] * layout.grid.shift(layout.lanes, event.time, anchor));
-    last = anchor;
-  }
-
-  /// Takes one dislike back; false when the channel cannot hold it.
-  bool retract_dislike(const entry_layout& layout, std::size_t i, const unit_event& event, double amount) {
-    if (i == npos) return false;
-    T& sum = sums_at(layout, i)[layout.lanes];
-    const ticks last = times(layout, i)[layout.dislike_time()];
-    if (last == no_time || event.time > last) return false;
-    const double before = static_cast<double>(sum);
-    const double part = amount * event.powers[layout.lanes] * layout.grid.shift(layout.lanes, event.time, last);
-    const double noise = 64.0 * static_cast<double>(std::numeric_limits<T>::epsilon());
-    if (part - before > noise * (part + before)) return false;
-    sum = std::abs(before - part) <= noise * before ? T{0} : flushed(before - part);
-    return true;
+    // A quarter more at a time: doubling would leave half of a large store's memory unused.
+    if (size_ == room_) reallocate(layout, size_ + size_ / 4 + 4);
+    const std::size_t i = size_++;
+    words()[i] = item;
+    clear(layout, i);
+    if (slots_ != 0) place(i);
+    return i;
   }
 
   /// Empties entry i without removing it.
-  void reset(const entry_layout& layout, std::size_t i) {
-    counts_[i] = 0;
-    std::fill_n(sums_at(layout, i), layout.sums(), T{0});
-    std::fill_n(times_at(layout, i), layout.times(), no_time);
-  }
-
-  /// Adds row j of another table with the same layout to entry i: the state of both histories together.
-  template <std::floating_point U>
-  void merge(const entry_layout& layout, std::size_t i, const entry_layout& other_layout, const entry_table<U>& other,
-             std::size_t j) {
-    ticks* const when = times_at(layout, i);
-    T* const row = sums_at(layout, i);
-    const ticks* const other_when = other.times(other_layout, j);
-    const U* const other_row = other.sums(other_layout, j);
-    if (other_when[0] != no_time) {
-      const ticks last = when[0];
-      const ticks anchor = std::max(last, other_when[0]);
-      for_interest_sums(layout, [&](int s, int k) {
-        const double mine = last == no_time ? 0.0 : static_cast<double>(row[s]) * layout.grid.shift(k, last, anchor);
-        row[s] = flushed(mine + static_cast<double>(other_row[other_sum(layout, other_layout, s)]) *
-                                    layout.grid.shift(k, other_when[0], anchor));
-      });
-      for (int r = 0; r < std::min(layout.recent, other_layout.recent); ++r)
-        if (other_when[r] != no_time) insert_recent(layout, when, other_when[r]);
-      if (layout.first_use) {
-        const ticks theirs = other_layout.first_use ? other_when[other_layout.first_time()] : other_when[0];
-        ticks& first = when[layout.first_time()];
-        if (first == no_time || theirs < first) first = theirs;
-      }
-    }
-    if (layout.dislike && other_layout.dislike && other_when[other_layout.dislike_time()] != no_time) {
-      ticks& last = when[layout.dislike_time()];
-      const ticks theirs = other_when[other_layout.dislike_time()];
-      const ticks anchor = std::max(last, theirs);
-      const double mine = last == no_time
-                              ? 0.0
-                              : static_cast<double>(row[layout.lanes]) * layout.grid.shift(layout.lanes, last, anchor);
-      row[layout.lanes] = flushed(mine + static_cast<double>(other_row[other_layout.lanes]) *
-                                             layout.grid.shift(layout.lanes, theirs, anchor));
-      last = anchor;
-    }
-    counts_[i] += other.count(j);
-  }
-
-  /// Subtracts row j of another table from entry i; the inverse of merge for the sums and the count, not for the times.
-  template <std::floating_point U>
-  void subtract(const entry_layout& layout, std::size_t i, const entry_layout& other_layout,
-                const entry_table<U>& other, std::size_t j) {
-    const ticks last = times(layout, i)[0];
-    const ticks theirs = other.times(other_layout, j)[0];
-    counts_[i] -= other.count(j);
-    if (theirs == no_time) return;
-    T* const row = sums_at(layout, i);
-    const double noise =
-        static_cast<double>(std::max<T>(std::numeric_limits<T>::epsilon(), std::numeric_limits<U>::epsilon())) *
-        (8.0 + static_cast<double>(counts_[i]) + static_cast<double>(other.count(j)));
-    for_interest_sums(layout, [&](int s, int k) {
-      const double before = static_cast<double>(row[s]);
-      const double left =
-          before - static_cast<double>(other.sums(other_layout, j)[other_sum(layout, other_layout, s)]) *
-                       layout.grid.shift(k, theirs, last);
-      row[s] = counts_[i] == 0 || std::abs(left) <= noise * std::abs(before) ? T{0} : flushed(left);
-    });
-  }
-
-  /// Sets entry i's last and first use, moving its sums to the new last use.
-  void set_times(const entry_layout& layout, std::size_t i, ticks first, ticks last) {
-    ticks* const when = times_at(layout, i);
-    if (when[0] != no_time && last != no_time && when[0] != last) rebase(layout, sums_at(layout, i), when[0], last);
-    when[0] = last;
-    if (layout.first_use) when[layout.first_time()] = first;
+  void clear(const entry_layout& layout, std::size_t i) noexcept {
+    const entry_row<T> r = row(layout, i);
+    *r.count = 0;
+    std::fill_n(r.sums, layout.sums(), T{0});
+    std::fill_n(r.times, layout.times(), no_time);
+    if (layout.dislike) r.times[layout.dislike_count()] = 0;
   }
 
   /// Removes every entry for which drop(position) holds; the order of the others stays.
   template <class Predicate>
   std::size_t erase_if(const entry_layout& layout, Predicate drop) {
-    const auto sums_width = static_cast<std::ptrdiff_t>(layout.sums());
-    const auto times_width = static_cast<std::ptrdiff_t>(layout.times());
     std::size_t kept = 0;
-    for (std::size_t i = 0; i < items_.size(); ++i) {
+    for (std::size_t i = 0; i < size_; ++i) {
       if (drop(i)) continue;
       if (kept != i) {
-        const auto from = static_cast<std::ptrdiff_t>(i);
-        const auto to = static_cast<std::ptrdiff_t>(kept);
-        items_[kept] = items_[i];
-        counts_[kept] = counts_[i];
-        std::copy_n(sums_.begin() + from * sums_width, sums_width, sums_.begin() + to * sums_width);
-        std::copy_n(times_.begin() + from * times_width, times_width, times_.begin() + to * times_width);
+        const entry_row<T> from = row(layout, i);
+        const entry_row<T> to = row(layout, kept);
+        words()[kept] = words()[i];
+        *to.count = *from.count;
+        std::copy_n(from.sums, layout.sums(), to.sums);
+        std::copy_n(from.times, layout.times(), to.times);
       }
       ++kept;
     }
-    const std::size_t dropped = items_.size() - kept;
-    if (dropped == 0) return 0;
-    items_.resize(kept);
-    counts_.resize(kept);
-    sums_.resize(kept * static_cast<std::size_t>(layout.sums()));
-    times_.resize(kept * static_cast<std::size_t>(layout.times()));
-    slots_.clear();
-    if (items_.size() > scan_limit) insert_slot(items_.size() - 1);
+    const std::size_t dropped = size_ - kept;
+    size_ = static_cast<std::uint32_t>(kept);
+    if (dropped > 0 && slots_ != 0) index();
     return dropped;
   }
 
-  /// Puts back a row that was written out before (a snapshot's), values as they were.
-  void restore(const entry_layout& layout, std::uint32_t item, std::uint32_t count, const T* sums, const ticks* times) {
-    const std::size_t i = find_or_add(layout, item);
-    counts_[i] = count;
-    std::copy_n(sums, layout.sums(), sums_at(layout, i));
-    std::copy_n(times, layout.times(), times_at(layout, i));
+  void erase(const entry_layout& layout, std::size_t position) {
+    erase_if(layout, [position](std::size_t i) { return i == position; });
   }
 
-  [[nodiscard]] std::size_t bytes() const noexcept {
-    return items_.capacity() * sizeof(std::uint32_t) + counts_.capacity() * sizeof(std::uint32_t) +
-           sums_.capacity() * sizeof(T) + times_.capacity() * sizeof(ticks) + slots_.capacity() * sizeof(std::uint32_t);
+  /// Gives back the memory of a table that has become much emptier; one that is nearly full stays as it is.
+  void shrink(const entry_layout& layout) {
+    if (size_ + size_ / 4 + 4 < room_) reallocate(layout, size_);
+  }
+
+  /// Puts back a row that was written out before, values as they were.
+  void restore(const entry_layout& layout, std::uint32_t item, std::uint32_t count, const T* sums, const ticks* times) {
+    const entry_row<T> r = row(layout, find_or_add(layout, item));
+    *r.count = count;
+    std::copy_n(sums, layout.sums(), r.sums);
+    std::copy_n(times, layout.times(), r.times);
+  }
+
+  /// Room for `entries` entries without growing.
+  void reserve(const entry_layout& layout, std::size_t entries) {
+    if (entries > room_) reallocate(layout, entries);
+  }
+
+  /// Bytes on the heap.
+  [[nodiscard]] std::size_t bytes() const noexcept { return room_ == 0 ? 0 : block_bytes(); }
+
+  void swap(entry_table& other) noexcept {
+    std::swap(block_, other.block_);
+    std::swap(size_, other.size_);
+    std::swap(room_, other.room_);
+    std::swap(width_, other.width_);
+    std::swap(slots_, other.slots_);
   }
 
  private:
-  static constexpr std::size_t scan_limit =
-      64;  // a scan of 64 adjacent integers is faster than a probe and needs no memory
+  static constexpr std::size_t scan_limit = 64;  // so many adjacent integers are scanned faster than one is probed
+
+  [[nodiscard]] std::uint32_t* words() noexcept { return reinterpret_cast<std::uint32_t*>(block_.get()); }
+  [[nodiscard]] const std::uint32_t* words() const noexcept {
+    return reinterpret_cast<const std::uint32_t*>(block_.get());
+  }
+  [[nodiscard]] std::size_t times_offset() const noexcept { return std::size_t{8} * room_; }
+  [[nodiscard]] std::size_t sums_offset(const entry_layout& layout) const noexcept {
+    return times_offset() + sizeof(ticks) * static_cast<std::size_t>(layout.times()) * room_;
+  }
+  [[nodiscard]] std::size_t index_offset() const noexcept { return (std::size_t{8} + width_) * room_; }
+  [[nodiscard]] std::size_t block_bytes() const noexcept {
+    return index_offset() + std::size_t{slots_} * sizeof(std::uint32_t);
+  }
+  [[nodiscard]] std::uint32_t* slot_array() noexcept {
+    return reinterpret_cast<std::uint32_t*>(block_.get() + index_offset());
+  }
+  [[nodiscard]] const std::uint32_t* slot_array() const noexcept {
+    return reinterpret_cast<const std::uint32_t*>(block_.get() + index_offset());
+  }
+
+  [[nodiscard]] std::size_t scan(std::uint32_t item) const noexcept {
+    constexpr std::size_t stride = 8;  // compared without a branch, so that the compiler can compare several at once
+    const std::uint32_t* const items = words();
+    std::size_t i = 0;
+    for (; i + stride <= size_; i += stride) {
+      std::uint32_t hits = 0;
+      for (std::size_t j = 0; j < stride; ++j) hits |= static_cast<std::uint32_t>(items[i + j] == item);
+      if (hits != 0) break;
+    }
+    for (; i < size_; ++i)
+      if (items[i] == item) return i;
+    return npos;
+  }
 
   [[nodiscard]] static std::size_t hash(std::uint32_t item) noexcept {
     return static_cast<std::size_t>((item * std::uint64_t{0x9e3779b97f4a7c15}) >> 32);
   }
 
-  [[nodiscard]] T* sums_at(const entry_layout& layout, std::size_t i) noexcept {
-    return sums_.data() + i * static_cast<std::size_t>(layout.sums());
-  }
-  [[nodiscard]] ticks* times_at(const entry_layout& layout, std::size_t i) noexcept {
-    return times_.data() + i * static_cast<std::size_t>(layout.times());
-  }
-
-  [[nodiscard]] double rounding(std::size_t i) const noexcept {
-    return static_cast<double>(std::numeric_limits<T>::epsilon()) * (8.0 + 2.0 * static_cast<double>(counts_[i]));
-  }
-
-  /// Where sum s of this layout stands in a row of another layout with the same interest lanes.
-  [[nodiscard]] static int other_sum(const entry_layout& layout, const entry_layout& other, int s) noexcept {
-    return s < layout.lanes ? s : s - layout.lanes - (layout.dislike ? 1 : 0) + other.lanes + (other.dislike ? 1 : 0);
-  }
-
-  template <class Function>
-  static void for_interest_sums(const entry_layout& layout, Function&& function) {
-    for (int k = 0; k < layout.lanes; ++k) function(k, k);
-    for (int r = 0; r < static_cast<int>(layout.rhythms.size()); ++r) {
-      const int k = layout.rhythms[static_cast<std::size_t>(r)].lane;
-      function(layout.rhythm_sum(r), k);
-      function(layout.rhythm_sum(r) + 1, k);
+  [[nodiscard]] std::size_t probe(std::uint32_t item) const noexcept {
+    const std::size_t mask = slots_ - 1U;
+    const std::uint32_t* const slots = slot_array();
+    for (std::size_t s = hash(item) & mask;; s = (s + 1) & mask) {
+      if (slots[s] == 0) return npos;
+      if (words()[slots[s] - 1] == item) return slots[s] - 1;
     }
   }
 
-  /// A denormal carries no information the newest event has not drowned and slows every later operation: it becomes zero.
-  [[nodiscard]] static T flushed(double value) noexcept {
-    return std::abs(value) < static_cast<double>(std::numeric_limits<T>::min()) ? T{0} : static_cast<T>(value);
+  void place(std::size_t i) noexcept {
+    const std::size_t mask = slots_ - 1U;
+    std::uint32_t* const slots = slot_array();
+    std::size_t s = hash(words()[i]) & mask;
+    while (slots[s] != 0) s = (s + 1) & mask;
+    slots[s] = static_cast<std::uint32_t>(i + 1);
   }
 
-  static void rebase(const entry_layout& layout, T* row, ticks from, ticks to) {
-    for_interest_sums(layout, [&](int s, int k) {
-      const std::int64_t steps = layout.grid.index(k, from) - layout.grid.index(k, to);
-      if (steps <= 0) {
-        row[s] = flushed(static_cast<double>(row[s]) * power_of_two(steps));
-      } else if (row[s] != T{0}) {  // only a retraction moves an anchor back
-        row[s] = static_cast<T>(
-            std::ldexp(static_cast<double>(row[s]), static_cast<int>(std::min<std::int64_t>(steps, 4096))));
-        if (!std::isfinite(row[s])) row[s] = T{0};  // a residue that large is noise left by what was taken back
-      }
-    });
+  void index() noexcept {
+    std::fill_n(slot_array(), slots_, 0U);
+    for (std::size_t i = 0; i < size_; ++i) place(i);
   }
 
-  static void insert_recent(const entry_layout& layout, ticks* when, ticks t) {
-    ticks* const end = when + layout.recent;
-    ticks* const at = std::upper_bound(when, end, t, std::greater<>{});
-    if (at == end) return;
-    std::move_backward(at, end - 1, end);
-    *at = t;
-  }
-
-  void grow(const entry_layout& layout) {
-    // A quarter more at a time: doubling would leave half of a large store's memory unused.
-    const std::size_t room = items_.size() + items_.size() / 4 + 4;
-    items_.reserve(room);
-    counts_.reserve(room);
-    sums_.reserve(room * static_cast<std::size_t>(layout.sums()));
-    times_.reserve(room * static_cast<std::size_t>(layout.times()));
-  }
-
-  void insert_slot(std::size_t i) {
-    if (slots_.size() * 4 < (items_.size() + 1) * 5) {
-      std::size_t room = 128;
-      while (room * 4 < (items_.size() + 1) * 5) room *= 2;
-      slots_.assign(room, 0);
-      for (std::size_t j = 0; j < items_.size(); ++j) place(j);
-    } else {
-      place(i);
+  void reallocate(const entry_layout& layout, std::size_t room) {
+    entry_table grown;
+    grown.room_ = static_cast<std::uint32_t>(room);
+    grown.width_ = static_cast<std::uint32_t>(sizeof(ticks) * static_cast<std::size_t>(layout.times()) +
+                                              sizeof(T) * static_cast<std::size_t>(layout.sums()));
+    grown.slots_ = room <= scan_limit ? 0 : std::bit_ceil(grown.room_ + grown.room_ / 4);
+    if (room > 0) grown.block_ = std::make_unique_for_overwrite<std::byte[]>(grown.block_bytes());
+    grown.size_ = size_;
+    if (size_ > 0) {
+      const std::size_t words_size = size_ * sizeof(std::uint32_t);
+      std::memcpy(grown.words(), words(), words_size);
+      std::memcpy(grown.words() + grown.room_, words() + room_, words_size);
+      std::memcpy(grown.row(layout, 0).times, times(layout, 0),
+                  size_ * sizeof(ticks) * static_cast<std::size_t>(layout.times()));
+      std::memcpy(grown.row(layout, 0).sums, sums(layout, 0),
+                  size_ * sizeof(T) * static_cast<std::size_t>(layout.sums()));
     }
+    if (grown.slots_ != 0) {
+      if (grown.slots_ == slots_)
+        std::memcpy(grown.slot_array(), slot_array(), slots_ * sizeof(std::uint32_t));
+      else
+        grown.index();
+    }
+    swap(grown);
   }
 
-  void place(std::size_t i) {
-    const std::size_t mask = slots_.size() - 1;
-    std::size_t s = hash(items_[i]) & mask;
-    while (slots_[s] != 0) s = (s + 1) & mask;
-    slots_[s] = static_cast<std::uint32_t>(i + 1);
-  }
-
-  std::vector<std::uint32_t> items_;
-  std::vector<std::uint32_t> counts_;
-  std::vector<T> sums_;
-  std::vector<ticks> times_;
-  std::vector<std::uint32_t> slots_;
+  std::unique_ptr<std::byte[]> block_;
+  std::uint32_t size_ = 0;
+  std::uint32_t room_ = 0;
+  std::uint32_t width_ = 0;  // bytes of times and sums an entry
+  std::uint32_t slots_ = 0;  // places of the index, a power of two or none
 };
 
 }  // namespace ebb::detail

@@ -2,11 +2,14 @@
 #ifndef EBB_DETAIL_LANE_GRID_HPP
 #define EBB_DETAIL_LANE_GRID_HPP
 
+#include <algorithm>
 #include <bit>
 #include <cassert>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <type_traits>
 #include <vector>
 
 #include <Eigen/Core>
@@ -18,14 +21,10 @@ namespace ebb::detail {
 /// Most lanes a bank may have; it bounds the stack buffers of the hot paths, which never allocate.
 inline constexpr int max_lanes = 32;
 
-using bank_array = Eigen::Array<double, Eigen::Dynamic, 1, 0, max_lanes, 1>;
+using lane_array = Eigen::Array<double, Eigen::Dynamic, 1, 0, max_lanes, 1>;
 
-/// The high 64 bits of a 64 × 64 bit product.
-[[nodiscard]] inline std::uint64_t multiply_high(std::uint64_t a, std::uint64_t b) noexcept {
-#ifdef __SIZEOF_INT128__
-  __extension__ using wide = unsigned __int128;
-  return static_cast<std::uint64_t>((static_cast<wide>(a) * b) >> 64);
-#else
+/// The high 64 bits of a 64 × 64 bit product, without a wide type.
+[[nodiscard]] constexpr std::uint64_t multiply_high_portable(std::uint64_t a, std::uint64_t b) noexcept {
   const std::uint64_t a_low = a & 0xffffffffU;
   const std::uint64_t a_high = a >> 32;
   const std::uint64_t b_low = b & 0xffffffffU;
@@ -33,12 +32,38 @@ using bank_array = Eigen::Array<double, Eigen::Dynamic, 1, 0, max_lanes, 1>;
   const std::uint64_t middle = a_high * b_low + ((a_low * b_low) >> 32);
   const std::uint64_t cross = a_low * b_high + (middle & 0xffffffffU);
   return a_high * b_high + (middle >> 32) + (cross >> 32);
+}
+
+/// The high 64 bits of a 64 × 64 bit product.
+[[nodiscard]] inline std::uint64_t multiply_high(std::uint64_t a, std::uint64_t b) noexcept {
+#ifdef __SIZEOF_INT128__
+  __extension__ using wide = unsigned __int128;
+  return static_cast<std::uint64_t>((static_cast<wide>(a) * b) >> 64);
+#else
+  return multiply_high_portable(a, b);
 #endif
 }
 
-/// 2^exponent, exactly, for exponent <= 0; zero where a normal double cannot hold it.
+/// 2^exponent, exactly, for exponent <= 0; zero where a normal double cannot hold it. No branch.
 [[nodiscard]] inline double power_of_two(std::int64_t exponent) noexcept {
-  return exponent < -1022 ? 0.0 : std::bit_cast<double>(static_cast<std::uint64_t>(exponent + 1023) << 52);
+  return std::bit_cast<double>(static_cast<std::uint64_t>(std::max<std::int64_t>(exponent, -1023) + 1023) << 52);
+}
+
+/// 2^x for x in [0, 2], to 3 ulps and without a branch or a call, so that a loop over lanes vectorises.
+///
+/// The polynomial interpolates 2^g at the Chebyshev nodes of [−1/2, 1/2], relative error 4e-18 before rounding.
+[[nodiscard]] inline double exp2_of_fraction(double x) noexcept {
+  const bool upper = x >= 1;
+  const double g = x - (upper ? 1.5 : 0.5);
+  const double g2 = g * g;
+  const double g4 = g2 * g2;
+  // Estrin's scheme: a third of Horner's latency.
+  const double low = (1.0 + 0x1.62e42fefa39efp-1 * g) + g2 * (0x1.ebfbdff82c5aep-3 + 0x1.c6b08d704a0c6p-5 * g);
+  const double middle =
+      (0x1.3b2ab6fb9f1a5p-7 + 0x1.5d87fe78a3f9cp-10 * g) + g2 * (0x1.430913112c61bp-13 + 0x1.ffcbfc6da6ed1p-17 * g);
+  const double high =
+      (0x1.62bfc2c86d700p-20 + 0x1.b524ebd13a55fp-24 * g) + g2 * (0x1.e6228acd1c6e5p-28 + 0x1.e9ec1fcb69a7fp-32 * g);
+  return (low + g4 * (middle + g4 * high)) * (upper ? 0x1.6a09e667f3bcdp1 : 0x1.6a09e667f3bcdp0);
 }
 
 /// Landmarks: for each half-life h a grid of moments, whole half-lives apart, on which decayed sums are kept.
@@ -65,16 +90,19 @@ class lane_grid {
 
   [[nodiscard]] int size() const noexcept { return static_cast<int>(lanes_.size()); }
 
+  [[nodiscard]] ticks half_life(int k) const noexcept { return static_cast<ticks>(at(k).half_life); }
+
   /// Lane k's cell of moment t.
   [[nodiscard]] std::int64_t index(int k, ticks t) const noexcept {
-    return static_cast<std::int64_t>(multiply_high(unsigned_ticks(t), lanes_[static_cast<std::size_t>(k)].reciprocal));
+    return static_cast<std::int64_t>(multiply_high(unsigned_ticks(t), at(k).reciprocal));
   }
 
   /// (t − L) / h in [0, 2), L the landmark of t's cell.
   [[nodiscard]] double fraction(int k, ticks t) const noexcept {
-    const lane& l = lanes_[static_cast<std::size_t>(k)];
+    const lane& l = at(k);
     const std::uint64_t u = unsigned_ticks(t);
-    return static_cast<double>(u - multiply_high(u, l.reciprocal) * l.half_life) * l.inverse;
+    // Below 2^63 (a half-life is at most 100 years), and the conversion of a signed number is one instruction.
+    return static_cast<double>(static_cast<std::int64_t>(u - multiply_high(u, l.reciprocal) * l.half_life)) * l.inverse;
   }
 
   /// The exact factor that moves a sum from the cell of `from` to the cell of the later moment `to`.
@@ -83,10 +111,15 @@ class lane_grid {
   }
 
   /// out[k] = 2^((t − L_k) / h_k): what one unit that happens at t adds to lane k, anchored at t's own cell.
-  void powers(ticks t, bank_array& out) const {
+  void powers(ticks t, lane_array& out) const {
     out.resize(size());
-    for (int k = 0; k < size(); ++k) out[k] = fraction(k, t);
-    out = (out * 0.69314718055994530942).exp();
+    powers(t, size(), out.data());
+  }
+
+  /// The same for the first `lanes` lanes.
+  void powers(ticks t, int lanes, double* out) const noexcept {
+    for (int k = 0; k < lanes; ++k) out[k] = fraction(k, t);
+    for (int k = 0; k < lanes; ++k) out[k] = exp2_of_fraction(out[k]);
   }
 
  private:
@@ -96,6 +129,8 @@ class lane_grid {
     double inverse;
   };
 
+  [[nodiscard]] const lane& at(int k) const noexcept { return lanes_[static_cast<std::size_t>(k)]; }
+
   // The clock's range mapped to 0 … 2^64 in order, so that every moment has a cell without a sign case.
   [[nodiscard]] static std::uint64_t unsigned_ticks(ticks t) noexcept {
     return static_cast<std::uint64_t>(t) ^ (std::uint64_t{1} << 63);
@@ -103,6 +138,26 @@ class lane_grid {
 
   std::vector<lane> lanes_;
 };
+
+/// Calls f with `lanes` as a constant the compiler can unroll for: `Lanes` itself, or for a bank chosen at run time (Lanes == 0) the
+/// usual sizes one by one; f gets an std::integral_constant or, for an unusual size, an int.
+template <int Lanes, class Function>
+decltype(auto) with_lanes(int lanes, Function&& f) {
+  if constexpr (Lanes > 0) {
+    return f(std::integral_constant<int, Lanes>{});
+  } else {
+    switch (lanes) {
+      case 1:
+        return f(std::integral_constant<int, 1>{});
+      case 4:
+        return f(std::integral_constant<int, 4>{});
+      case 8:
+        return f(std::integral_constant<int, 8>{});
+      default:
+        return f(lanes);
+    }
+  }
+}
 
 }  // namespace ebb::detail
 

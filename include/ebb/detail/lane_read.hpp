@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#ifndef EBB_DETAIL_LANE_READ_HPP
+#define EBB_DETAIL_LANE_READ_HPP
+
+#include <algorithm>
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <tuple>
+
+#include "ebb/detail/entry_layout.hpp"
+#include "ebb/timescales.hpp"
+
+namespace ebb::detail {
+
+/// The K factors of one read at a moment, shared by all entries: what makes ranking n items K exponentials, not n·K.
+struct read_plan {
+  double weights[max_lanes];      // π_k · 2^(−(now − L_k)/h_k)
+  std::int64_t cells[max_lanes];  // now's cell of lane k
+
+  read_plan(const lane_grid& grid, const reading& how, lane_grid::ticks now) noexcept {
+    const int lanes = how.bank().size();
+    for (int k = 0; k < lanes; ++k) weights[k] = 2.0 - grid.fraction(k, now);
+    for (int k = 0; k < lanes; ++k)
+      weights[k] = how.weights()[static_cast<std::size_t>(k)] * (0.25 * exp2_of_fraction(weights[k]));
+    for (int k = 0; k < lanes; ++k) cells[k] = grid.index(k, now);
+  }
+};
+
+/// Σ_k π_k · (lane k decayed to now) of a row anchored at `last`.
+template <std::floating_point T, class Lanes>
+[[nodiscard]] double read_lanes(const lane_grid& grid, Lanes lanes, const T* sums, lane_grid::ticks last,
+                                const read_plan& plan) noexcept {
+  double decay[max_lanes];
+  for (int k = 0; k < lanes; ++k) decay[k] = power_of_two(grid.index(k, last) - plan.cells[k]);
+  double even = 0;  // two chains of additions: half the latency of one
+  double odd = 0;
+  int k = 0;
+  for (; k + 1 < lanes; k += 2) {
+    even += plan.weights[k] * static_cast<double>(sums[k]) * decay[k];
+    odd += plan.weights[k + 1] * static_cast<double>(sums[k + 1]) * decay[k + 1];
+  }
+  if (k < lanes) even += plan.weights[k] * static_cast<double>(sums[k]) * decay[k];
+  return even + odd;
+}
+
+/// log2 of the same, of any size: the sum is taken relative to its largest lane. −∞ for a row of zeros.
+template <std::floating_point T>
+[[nodiscard]] double read_log2(const lane_grid& grid, int lanes, const T* sums, lane_grid::ticks last,
+                               const read_plan& plan) noexcept {
+  constexpr double nothing = -std::numeric_limits<double>::infinity();
+  double logs[max_lanes];
+  double highest = nothing;
+  for (int k = 0; k < lanes; ++k) {
+    const double part = plan.weights[k] * static_cast<double>(sums[k]);
+    logs[k] = part > 0 ? std::log2(part) + static_cast<double>(grid.index(k, last) - plan.cells[k]) : nothing;
+    highest = std::max(highest, logs[k]);
+  }
+  if (highest == nothing) return highest;
+  double sum = 0;
+  for (int k = 0; k < lanes; ++k) sum += std::exp2(logs[k] - highest);
+  return highest + std::log2(sum);
+}
+
+/// An entry's interest with all that its rank can depend on.
+struct scored_entry {
+  double value;  // interest where it is far above underflow, else 0
+  double log2;   // set where value is 0
+  lane_grid::ticks last;
+  std::uint32_t position;
+
+  /// Higher first; what is too old to differ in `value` comes as exact arithmetic would have it, ties by recency, then by age of entry.
+  [[nodiscard]] friend bool operator<(const scored_entry& a, const scored_entry& b) noexcept {
+    if (a.value != b.value) return a.value > b.value;
+    return std::tuple(a.log2, a.last, b.position) > std::tuple(b.log2, b.last, a.position);
+  }
+};
+
+template <std::floating_point T, class Lanes>
+[[nodiscard]] scored_entry score_entry(const entry_layout& layout, Lanes lanes, const T* sums, lane_grid::ticks last,
+                                       std::size_t position, const read_plan& plan) noexcept {
+  const double value = read_lanes(layout.grid, lanes, sums, last, plan);
+  const auto at = static_cast<std::uint32_t>(position);
+  if (value >= 0x1p-1000) return {value, 0.0, last, at};
+  return {0.0, read_log2(layout.grid, lanes, sums, last, plan), last, at};
+}
+
+}  // namespace ebb::detail
+
+#endif  // EBB_DETAIL_LANE_READ_HPP

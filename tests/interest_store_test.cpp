@@ -1,0 +1,607 @@
+// SPDX-License-Identifier: MIT
+#include "ebb/interest_store.hpp"
+
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "catch.hpp"
+#include "store_oracle.hpp"
+
+using namespace std::chrono_literals;
+using oracle::day;
+
+namespace {
+
+template <class T>
+using store = ebb::interest_store<int, int, T>;
+
+template <class T>
+constexpr double tolerance = std::same_as<T, float> ? 3e-6 : 3e-14;
+
+/// |value − truth| <= relative · scale, where the scale is the truth itself unless told.
+void check_near(double value, long double truth, double relative, long double scale = -1) {
+  CAPTURE(value, static_cast<double>(truth), relative);
+  CHECK(std::abs(static_cast<long double>(value) - truth) <=
+        relative * (scale < 0 ? std::abs(truth) : scale) + 1e-300L);
+}
+
+/// Every read the store offers against the raw events. `before` has what was taken back as well: its sums scale the rounding.
+template <class Store>
+void check_against(const Store& s, const std::vector<oracle::event>& log, const std::vector<oracle::event>& before,
+                   ebb::random_engine& random, double relative) {
+  const auto now = oracle::newest(before) + std::chrono::seconds(random.below(1 << 26));
+  const auto how = oracle::random_reading(random, s.lanes());
+  for (const auto& [user, item] : oracle::pairs(before)) {
+    const long double scale = oracle::interest(before, user, item, how, now);
+    check_near(s.interest(user, item, how, now), oracle::interest(log, user, item, how, now), relative, scale);
+    if (s.options().heat)
+      check_near(s.heat(item, how, now), oracle::heat(log, item, how, now), relative,
+                 oracle::heat(before, item, how, now));
+    if (s.options().dislike_half_life) {
+      const auto h = *s.options().dislike_half_life;
+      check_near(s.dislike_of(user, item, now), oracle::dislike(log, user, item, h, now), relative,
+                 oracle::dislike(before, user, item, h, now));
+    }
+  }
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("every interest equals the sum over the raw events", "[interest_store]", float, double) {
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    ebb::random_engine random(seed);
+    store<TestType> s(oracle::random_options(random));
+    const auto log = oracle::random_log(random, 60, 4, 5, s.options().dislike_half_life.has_value());
+    oracle::replay(s, log);
+    CAPTURE(seed);
+    check_against(s, log, log, random, tolerance<TestType>);
+    CHECK(s.size() == oracle::pairs(log).size());
+  }
+}
+
+TEST_CASE("any bank read by any number of template lanes gives the same interest", "[interest_store]") {
+  ebb::random_engine random(7);
+  const auto log = oracle::random_log(random, 300, 3, 4);
+  const auto check = [&]<int Lanes>(std::integral_constant<int, Lanes>) {
+    const auto bank = ebb::timescales::log_spaced(10s, std::chrono::years(1), Lanes);
+    ebb::interest_store<int, int, double, Lanes> fixed({.lanes = bank});
+    store<double> dynamic({.lanes = bank});
+    oracle::replay(fixed, log);
+    oracle::replay(dynamic, log);
+    const auto how = ebb::reading::inverse_half_life(bank);
+    for (const auto& [user, item] : oracle::pairs(log)) {
+      const double value = fixed.interest(user, item, how, oracle::newest(log));
+      CHECK(value == Approx(dynamic.interest(user, item, how, oracle::newest(log))).epsilon(1e-14));
+    }
+  };
+  check(std::integral_constant<int, 2>{});
+  check(std::integral_constant<int, 5>{});
+  check(std::integral_constant<int, 8>{});
+  check(std::integral_constant<int, 32>{});
+  CHECK_THROWS_WITH((ebb::interest_store<int, int, double, 3>()), contains("got 8"));
+}
+
+TEMPLATE_TEST_CASE("a shuffled log gives the sorted log's state", "[interest_store]", float, double) {
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    ebb::random_engine random(seed);
+    const auto options = oracle::random_options(random);
+    auto log = oracle::random_log(random, 80, 3, 4, options.dislike_half_life.has_value());
+    store<TestType> shuffled(options);
+    oracle::replay(shuffled, log);
+    std::stable_sort(log.begin(), log.end(), [](const auto& a, const auto& b) { return a.time < b.time; });
+    store<TestType> sorted(options);
+    oracle::replay(sorted, log);
+    const auto& layout = sorted.layout();
+    for (const auto& [user, state] : sorted.all_users()) {
+      const auto* const other = shuffled.find(user);
+      CHECK((other->first == state.first && other->newest == state.newest && other->events == state.events));
+      for (std::size_t i = 0; i < state.entries.size(); ++i) {
+        const std::size_t j = other->entries.find(*shuffled.handle(sorted.item(state.entries.item(i))));
+        CHECK(other->entries.count(j) == state.entries.count(i));
+        for (int t = 0; t < layout.times(); ++t)
+          CHECK(other->entries.times(layout, j)[t] == state.entries.times(layout, i)[t]);
+        for (int k = 0; k < layout.lanes + (layout.dislike ? 1 : 0); ++k)
+          CHECK(static_cast<double>(other->entries.sums(layout, j)[k]) ==
+                Approx(static_cast<double>(state.entries.sums(layout, i)[k])).epsilon(tolerance<TestType>));
+      }
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("a merged store is a replay of both logs, either way round", "[interest_store]", float, double) {
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    ebb::random_engine random(seed);
+    const auto options = oracle::random_options(random);
+    const bool dislikes = options.dislike_half_life.has_value();
+    auto log = oracle::random_log(random, 40, 4, 5, dislikes);
+    const auto more = oracle::random_log(random, 40, 5, 6, dislikes);
+    store<TestType> a(options);
+    store<TestType> b(options);
+    oracle::replay(a, log);
+    oracle::replay(b, more);
+    store<TestType> ab = a;
+    ab.merge(b);
+    b.merge(a);
+    log.insert(log.end(), more.begin(), more.end());
+    check_against(ab, log, log, random, tolerance<TestType>);
+    check_against(b, log, log, random, tolerance<TestType>);
+    store<TestType> twice = ab;
+    twice.merge(twice);
+    for (const auto& [user, item] : oracle::pairs(log)) {
+      const auto how = ebb::reading::lane(ab.lanes(), 0);
+      CHECK(twice.interest(user, item, how, oracle::newest(log)) ==
+            Approx(2 * ab.interest(user, item, how, oracle::newest(log))));
+    }
+  }
+}
+
+TEST_CASE("merging stores of another shape is refused and says what differs", "[interest_store]") {
+  const ebb::store_options base{.lanes = {1h, 24h}, .rhythms = {{24h, 1}}, .dislike_half_life = 240h};
+  const auto refuses = [&](auto change, const char* what) {
+    ebb::store_options other = base;
+    change(other);
+    store<double> a(base);
+    store<double> b(other);
+    a.observe(1, 1, day(0));
+    b.observe(1, 1, day(0));
+    CHECK_THROWS_WITH(a.merge(b), contains(what));
+    CHECK(a.interest(1, 1, ebb::reading::lane(a.lanes(), 0), day(0)) == Approx(1.0));
+  };
+  refuses([](auto& o) { o.lanes = {1h, 25h}; }, "half-lives");
+  refuses([](auto& o) { o.rhythms[0].period = 25h; }, "rhythms");
+  refuses([](auto& o) { o.recent = 2; }, "recent");
+  refuses([](auto& o) { o.first_use = true; }, "first use");
+  refuses([](auto& o) { o.heat = false; }, "heat");
+  refuses([](auto& o) { o.dislike_half_life.reset(); }, "dislikes");
+  refuses([](auto& o) { o.dislike_half_life = 241h; }, "dislike half-life");
+}
+
+TEMPLATE_TEST_CASE("after retracting events the store equals a replay without them", "[interest_store]", float,
+                   double) {
+  for (std::uint64_t seed = 0; seed < 500; ++seed) {
+    ebb::random_engine random(seed);
+    CAPTURE(seed);
+    store<TestType> s(oracle::random_options(random));
+    const auto log = oracle::random_log(random, 60, 3, 4, s.options().dislike_half_life.has_value());
+    oracle::replay(s, log);
+    std::vector<oracle::event> gone = log;
+    random.shuffle(gone.begin(), gone.end());
+    const std::size_t left = seed % 4 == 0 ? 0 : random.below(gone.size());
+    const std::vector<oracle::event> rest(gone.begin(), gone.begin() + static_cast<std::ptrdiff_t>(left));
+    // Only what rounding has drowned in a much newer event of the pair may be refused.
+    const double drowned = std::same_as<TestType, float> ? 8 : 24;  // half-lives
+    const auto is_drowned = [&](const oracle::event& e, ebb::duration half_life) {
+      return std::any_of(log.begin(), log.end(), [&](const oracle::event& other) {
+        return other.user == e.user && other.item == e.item && other.dislike == e.dislike &&
+               ebb::duration(other.time - e.time) > drowned * half_life;
+      });
+    };
+    bool all_gone = true;
+    for (std::size_t i = left; i < gone.size(); ++i) {
+      const auto& e = gone[i];
+      const bool taken =
+          e.dislike ? s.retract_dislike(e.user, e.item, e.time, e.amount) : s.retract(e.user, e.item, e.time, e.amount);
+      all_gone = all_gone && taken;
+      if (!taken)
+        CHECK(is_drowned(e, e.dislike ? *s.options().dislike_half_life : s.lanes().half_life(s.lanes().size() - 1)));
+    }
+    if (all_gone) check_against(s, rest, log, random, 60 * tolerance<TestType>);
+    if (all_gone) CHECK(s.size() == oracle::pairs(rest).size());
+    if (all_gone && left == 0) CHECK(s.users() == 0);
+  }
+}
+
+TEST_CASE("retract refuses what the store cannot hold and then changes nothing", "[interest_store]") {
+  store<double> s({.lanes = {1h, 24h}});
+  s.observe(1, 1, day(1), 2.0);
+  s.observe(1, 2, day(1), 2.0);
+  s.observe(1, 2, day(3), 2.0);
+  CHECK_FALSE(s.retract(2, 1, day(1), 2.0));
+  CHECK_FALSE(s.retract(1, 3, day(1), 2.0));
+  CHECK_FALSE(s.retract(1, 1, day(2), 2.0));
+  CHECK_FALSE(s.retract(1, 1, day(1), 2.5));
+  CHECK_FALSE(s.retract(1, 1, day(1), 1.5));
+  CHECK_FALSE(s.retract(1, 2, day(3), 4.1));
+  CHECK_THROWS_AS(s.retract(1, 1, day(1), -1.0), std::invalid_argument);
+  CHECK(s.size() == 2);
+  CHECK(s.interest(1, 1, ebb::reading::lane(s.lanes(), 0), day(3)) == Approx(2 * std::exp2(-48.0)));
+  CHECK(s.retract(1, 1, day(1), 2.0));
+  CHECK_FALSE(s.retract(1, 1, day(1), 2.0));
+}
+
+TEST_CASE("an event that drowned older ones leaves no ghost when it is taken back", "[interest_store]") {
+  // The minute lane of the old event is 2^-1440 beside the new one's 1: what subtraction leaves there is noise.
+  store<double> s({.lanes = {1min, 24h}, .recent = 2, .first_use = true});
+  s.observe(1, 1, day(0) + 30s);
+  s.observe(1, 1, day(1) + 17s, 1000.0);
+  REQUIRE(s.retract(1, 1, day(1) + 17s, 1000.0));
+  const auto now = day(1) + 18s;
+  CHECK(s.interest(1, 1, ebb::reading::lane(s.lanes(), 0), now) < 1e-13);
+  CHECK(s.interest(1, 1, ebb::reading::lane(s.lanes(), 1), now) == Approx(std::exp2(-(86388.0 / 86400))));
+  CHECK(s.top(1, 1, ebb::reading::lane(s.lanes(), 1), now)[0].last == day(0) + 30s);
+  CHECK(s.retract(1, 1, day(0) + 30s));
+  CHECK(s.users() == 0);
+}
+
+TEST_CASE("newest and first times go back as far as recent times are kept", "[interest_store]") {
+  store<double> s({.lanes = {24h}, .recent = 3, .first_use = true});
+  for (const int d : {1, 2, 3}) s.observe(1, 1, day(d));
+  const auto times = [&](int column) {
+    const auto* const user = s.find(1);
+    return ebb::time_point(ebb::time_point::duration(user->entries.times(s.layout(), 0)[column]));
+  };
+  REQUIRE(s.retract(1, 1, day(3)));
+  CHECK(times(0) == day(2));
+  CHECK(s.find(1)->newest == day(2).time_since_epoch().count());
+  REQUIRE(s.retract(1, 1, day(1)));
+  CHECK((times(0) == day(2) && times(s.layout().first_time()) == day(2)));
+  for (const int d : {5, 6, 7, 8}) s.observe(1, 1, day(d));  // now there are more than are kept
+  REQUIRE(s.retract(1, 1, day(8)));
+  CHECK((times(0) == day(7) && times(1) == day(6)));
+  s.observe(1, 1, day(3));  // must not pass for one of the three newest: the fifth was
+  REQUIRE(s.retract(1, 1, day(7)));
+  REQUIRE(s.retract(1, 1, day(6)));
+  CHECK(times(0) >= day(5));
+}
+
+TEMPLATE_TEST_CASE("a forgotten user or item leaves what a replay without them would", "[interest_store]", float,
+                   double) {
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    ebb::random_engine random(seed);
+    CAPTURE(seed);
+    auto options = oracle::random_options(random);
+    store<TestType> s(options);
+    const auto log = oracle::random_log(random, 80, 4, 5, options.dislike_half_life.has_value());
+    oracle::replay(s, log);
+    auto rest = log;
+    for (const int user : {1, 3}) {
+      const bool known = std::any_of(log.begin(), log.end(), [&](const auto& e) { return e.user == user; });
+      CHECK(s.forget_user(user) == known);
+      std::erase_if(rest, [&](const auto& e) { return e.user == user; });
+    }
+    if (seed % 2 == 0) {
+      s.forget_item(2);
+      std::erase_if(rest, [](const auto& e) { return e.item == 2; });
+    }
+    check_against(s, rest, log, random, 60 * tolerance<TestType>);
+    store<TestType> fresh(options);
+    oracle::replay(fresh, rest);
+    CHECK(s.users() == fresh.users());
+    for (const auto& [user, item] : oracle::pairs(rest)) {
+      const std::uint32_t mine = *s.handle(item);
+      const std::uint32_t theirs = *fresh.handle(item);
+      CHECK(s.users_of(mine) == fresh.users_of(theirs));
+      CHECK(s.heat_entries().count(mine) == fresh.heat_entries().count(theirs));
+      const auto& layout = s.heat_layout();
+      CHECK(s.heat_entries().times(layout, mine)[0] == fresh.heat_entries().times(layout, theirs)[0]);
+      if (options.first_use)
+        CHECK(s.heat_entries().times(layout, mine)[layout.first_time()] ==
+              fresh.heat_entries().times(layout, theirs)[layout.first_time()]);
+    }
+    CHECK_FALSE(s.forget_user(1));
+    CHECK_FALSE(s.forget_item(99));
+  }
+}
+
+TEST_CASE("thirty years of events leave no infinity, denormal or NaN and match a long double replay",
+          "[interest_store]") {
+  const auto bank = ebb::timescales::log_spaced(1min, std::chrono::years(10), 12);
+  store<double> s({.lanes = bank, .rhythms = {{24h, 6}}});
+  ebb::random_engine random(30);
+  constexpr int events = 20000;
+  std::vector<ebb::time_point> times;
+  for (int i = 0; i < events; ++i)
+    times.push_back(day(0) + std::chrono::nanoseconds(random.below(30ULL * 365 * 86400 * 1000000000ULL)));
+  for (int i = 0; i < events; ++i) {
+    s.observe(1, 1, times[static_cast<std::size_t>(i)]);
+    if (i % 100 != 0) continue;
+    const auto* const row = s.find(1)->entries.sums(s.layout(), 0);
+    for (int k = 0; k < s.layout().sums(); ++k) CHECK((row[k] == 0 || std::isnormal(row[k])));
+  }
+  const auto now = day(30 * 365 + 1);
+  for (int k = 0; k < bank.size(); ++k) {
+    long double truth = 0;
+    for (const auto t : times)
+      truth += exp2l(-static_cast<long double>((now - t).count()) / 1e9L / oracle::seconds(bank.half_life(k)));
+    const double value = s.interest(1, 1, ebb::reading::lane(bank, k), now);
+    const auto ulps = std::abs(static_cast<long double>(value) - truth) / (truth * 0x1p-52L);
+    CAPTURE(k, static_cast<double>(ulps), static_cast<double>(truth));
+    CHECK((truth < 1e-300L || ulps <= 64));  // the bound n/2 + 4 is for the worst of all logs
+  }
+  s.observe(1, 1, day(200 * 365));  // and an idle century and a half later
+  CHECK(s.interest(1, 1, ebb::reading::lane(bank, 0), day(200 * 365)) == Approx(1.0).epsilon(1e-15));
+}
+
+TEST_CASE("moving a landmark is an exact power of two", "[interest_store]") {
+  // One event of amount 1 at a landmark-free moment, then zero-amount uses much later: only exact moves touch the sum.
+  store<double> s({.lanes = {1h}});
+  s.observe(1, 1, day(0) + 12345678ns);
+  const double before = s.find(1)->entries.sums(s.layout(), 0)[0];
+  for (int hour = 1; hour <= 1000; ++hour) s.observe(1, 1, day(0) + 12345678ns + std::chrono::hours(hour), 0.0);
+  int exponent = 0;
+  CHECK(std::frexp(s.find(1)->entries.sums(s.layout(), 0)[0], &exponent) == std::frexp(before, &exponent));
+  CHECK(s.interest(1, 1, ebb::reading(1h), day(0) + 12345678ns + 1000h) == Approx(0x1p-1000).epsilon(1e-14));
+}
+
+TEST_CASE("items too old to differ from zero still rank by recency", "[interest_store]") {
+  ebb::interest_store<int, int, float> s({.lanes = {1min}});
+  for (int item = 0; item < 20; ++item) s.observe(1, item, day((item * 7) % 20));
+  const auto top = s.top(1, 20, ebb::reading(1min), day(400));
+  REQUIRE(top.size() == 20);
+  for (std::size_t r = 0; r < top.size(); ++r) {
+    CHECK(top[r].last == day(19 - static_cast<int>(r)));
+    CHECK(top[r].interest == 0.0);
+    CHECK(top[r].log2_interest == Approx(-1440.0 * (381 + static_cast<double>(r))));
+  }
+}
+
+TEST_CASE("among very old items the amounts decide as exact arithmetic would", "[interest_store]") {
+  store<double> s({.lanes = {1min}});
+  s.observe(1, 1, day(0), 1000.0);
+  s.observe(1, 2, day(0) + 9min, 1.0);  // 2^9 = 512 < 1000
+  s.observe(1, 3, day(0) + 10min, 1.0);
+  const auto top = s.top(1, 3, ebb::reading(1min), day(3650));
+  CHECK((top[0].item == 3 && top[1].item == 1 && top[2].item == 2));
+}
+
+TEST_CASE("top equals a full sort of the brute force interests", "[interest_store]") {
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    ebb::random_engine random(seed);
+    store<double> s(oracle::random_options(random));
+    const auto log = oracle::random_log(random, 300, 2, 90);
+    oracle::replay(s, log);
+    const auto how = oracle::random_reading(random, s.lanes());
+    const auto now = oracle::newest(log) + 1h;
+    std::vector<long double> truth;
+    for (const auto& [user, item] : oracle::pairs(log))
+      if (user == 0) truth.push_back(oracle::interest(log, 0, item, how, now));
+    std::sort(truth.rbegin(), truth.rend());
+    const auto all = s.top(0, 1000, how, now);
+    REQUIRE(all.size() == truth.size());
+    for (std::size_t r = 0; r < truth.size(); ++r)
+      check_near(all[r].interest, truth[r], 1e-12, std::max(truth[r], 1e-290L));
+    const auto ten = s.top(0, 10, how, now);
+    REQUIRE(ten.size() == std::min<std::size_t>(10, all.size()));
+    for (std::size_t r = 0; r < ten.size(); ++r) CHECK(ten[r].item == all[r].item);
+  }
+  CHECK(store<double>().top(1, 5, ebb::reading::lane(store<double>().lanes(), 0), day(0)).empty());
+}
+
+TEST_CASE("a rhythm reads as the brute force cosine sum over its plain lane", "[interest_store]") {
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    ebb::random_engine random(seed);
+    store<double> s({.lanes = {48h, 2400h}, .rhythms = {{24h, 0}, {168h, 1}, {ebb::duration(12345.678), 1}}});
+    const auto log = oracle::random_log(random, 50, 2, 3);
+    oracle::replay(s, log);
+    const auto now = oracle::newest(log) + std::chrono::minutes(random.below(10000));
+    for (const auto& [user, item] : oracle::pairs(log)) {
+      for (std::size_t r = 0; r < 3; ++r) {
+        const auto& rhythm = s.options().rhythms[r];
+        const auto h = s.lanes().half_life(rhythm.lane);
+        const auto [c, d] = oracle::rhythm(log, user, item, h, rhythm.period, now);
+        const auto plain = oracle::interest(log, user, item, ebb::reading(h), now);
+        if (plain < 1e-200L) continue;
+        const auto at = s.rhythm(user, item, r, now);
+        check_near(at.match, c / plain, 1e-11, 1);
+        check_near(at.strength, hypotl(c, d) / plain, 1e-11, 1);
+      }
+    }
+  }
+  store<double> s({.lanes = {2400h}, .rhythms = {{24h, 0}}});
+  for (int d = 0; d < 30; ++d) s.observe(1, 1, day(d) + 8h);
+  CHECK(s.rhythm(1, 1, 0, day(40) + 8h).match == Approx(1.0));
+  CHECK(s.rhythm(1, 1, 0, day(40) + 20h).match == Approx(-1.0));
+  CHECK(s.rhythm(1, 1, 0, day(40) + 14h).strength == Approx(1.0));
+  CHECK(s.rhythm(1, 2, 0, day(40)).strength == 0.0);
+  CHECK_THROWS_AS(s.rhythm(1, 1, 1, day(40)), std::invalid_argument);
+}
+
+TEST_CASE("the decay can be changed on live state without a replay", "[interest_store]") {
+  ebb::random_engine random(3);
+  const auto bank = ebb::timescales::log_spaced(1h, std::chrono::years(1), 6);
+  store<double> s({.lanes = bank});
+  const auto log = oracle::random_log(random, 200, 2, 5);
+  oracle::replay(s, log);
+  for (int i = 0; i < 50; ++i) {
+    const auto how = oracle::random_reading(random, bank);
+    for (const auto& [user, item] : oracle::pairs(log))
+      check_near(s.interest(user, item, how, oracle::newest(log)),
+                 oracle::interest(log, user, item, how, oracle::newest(log)), 1e-13);
+  }
+  CHECK_THROWS_WITH(s.interest(1, 1, ebb::reading(1h), oracle::newest(log)), contains("another bank"));
+}
+
+TEST_CASE("dislikes are a channel of their own and their undo is reversible", "[interest_store]") {
+  store<double> s({.lanes = {24h}, .dislike_half_life = 240h});
+  s.observe(1, 1, day(0));
+  s.dislike(1, 1, day(1), 3.0);
+  s.dislike(1, 2, day(1), 1.0);
+  const ebb::reading how(24h);
+  CHECK(s.interest(1, 1, how, day(2)) == Approx(0.25));
+  CHECK(s.dislike_of(1, 1, day(11)) == Approx(1.5));
+  CHECK(s.dislike_of(1, 3, day(11)) == 0.0);
+  CHECK(s.size() == 1);  // a pair only disliked is no interest
+  CHECK(s.top(1, 5, how, day(2)).size() == 1);
+  CHECK(s.retract_dislike(1, 1, day(1), 3.0));
+  CHECK(s.dislike_of(1, 1, day(11)) == 0.0);
+  CHECK(s.interest(1, 1, how, day(2)) == Approx(0.25));
+  CHECK_FALSE(s.retract_dislike(1, 1, day(1), 3.0));
+  CHECK_FALSE(s.retract_dislike(1, 2, day(1), 1.5));
+  CHECK_FALSE(s.retract_dislike(1, 2, day(2), 1.0));
+  s.dislike(1, 1, day(1), 3.0);  // and back again
+  CHECK(s.dislike_of(1, 1, day(11)) == Approx(1.5));
+  CHECK(s.retract(1, 1, day(0)));  // the dislike outlives the interest
+  CHECK((s.size() == 0 && s.dislike_of(1, 1, day(11)) == Approx(1.5)));
+  CHECK((s.retract_dislike(1, 1, day(1), 3.0) && s.retract_dislike(1, 2, day(1))));
+  CHECK(s.users() == 0);
+  CHECK_THROWS_AS(s.dislike(1, 1, day(1), 0.0), std::invalid_argument);
+  CHECK_THROWS_AS(store<double>().dislike(1, 1, day(1)), std::logic_error);
+}
+
+TEST_CASE("prune deletes by threshold and by count, only that, and says what", "[interest_store]") {
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    ebb::random_engine random(seed);
+    store<double> s({.lanes = {24h, 2400h}, .dislike_half_life = 24h});
+    const auto log = oracle::random_log(random, 200, 3, 100);
+    oracle::replay(s, log);
+    s.dislike(0, 1000, day(0));
+    const auto how = oracle::random_reading(random, s.lanes());
+    const auto now = oracle::newest(log);
+    const auto before = s;
+    const double threshold = seed % 2 == 0 ? 0.0 : 1e-3;
+    const std::size_t keep = seed % 3 == 0 ? std::numeric_limits<std::size_t>::max() : 7;
+    const auto removed = s.prune(how, now, threshold, keep);
+    CHECK(s.size() + removed.size() == before.size());
+    for (const auto& r : removed) {
+      CHECK(s.interest(r.user, r.item, how, now) == 0.0);
+      CHECK(before.interest(r.user, r.item, how, now) == Approx(r.interest));
+      CHECK(s.heat(r.item, how, now) == before.heat(r.item, how, now));
+    }
+    for (const int user : {0, 1, 2}) {
+      const auto left = s.top(user, 1000, how, now);
+      const auto expected = before.top(user, keep, how, now);
+      CHECK(left.size() <= keep);
+      for (std::size_t r = 0; r < expected.size(); ++r) {
+        if (expected[r].interest < threshold) {
+          CHECK(left.size() == r);
+          break;
+        }
+        CHECK((left[r].item == expected[r].item && left[r].interest == expected[r].interest));
+      }
+    }
+    CHECK(s.dislike_of(0, 1000, now) == before.dislike_of(0, 1000, now));
+    for (const auto& [user, state] : s.all_users()) {
+      std::uint64_t events = 0;
+      for (std::size_t i = 0; i < state.entries.size(); ++i) events += state.entries.count(i);
+      CHECK(events == state.events);
+    }
+  }
+  CHECK_THROWS_AS(store<double>().prune(ebb::reading::lane(store<double>().lanes(), 0), day(0), -1.0),
+                  std::invalid_argument);
+}
+
+TEST_CASE("reading before the user's newest event is refused, not answered wrongly", "[interest_store]") {
+  store<double> s({.lanes = {24h}, .dislike_half_life = 24h});
+  const ebb::reading how(24h);
+  s.observe(1, 1, day(5));
+  s.observe(2, 2, day(1));
+  CHECK_THROWS_AS(s.interest(1, 1, how, day(4)), std::domain_error);
+  CHECK_THROWS_AS(s.interest(1, 2, how, day(4)), std::domain_error);
+  CHECK_THROWS_AS(s.top(1, 1, how, day(4)), std::domain_error);
+  CHECK_THROWS_AS(s.prune(how, day(4), 0.5), std::domain_error);
+  CHECK_THROWS_AS(s.heat(1, how, day(4)), std::domain_error);
+  CHECK_THROWS_AS(s.dislike_of(1, 1, day(4)), std::domain_error);
+  CHECK(s.interest(2, 2, how, day(2)) == Approx(0.5));
+  CHECK(s.interest(3, 1, how, day(0)) == 0.0);
+}
+
+TEST_CASE("bad arguments name the rule and change nothing", "[interest_store]") {
+  store<double> s;
+  for (const double bad : {-1.0, 1e-19, 1e19, std::nan(""), std::numeric_limits<double>::infinity()})
+    CHECK_THROWS_WITH(s.observe(1, 1, day(0), bad), contains("ebb::interest_store::observe: amount must be"));
+  CHECK_THROWS_AS(s.observe(1, 1, ebb::time_point::min()), std::invalid_argument);
+  CHECK((s.users() == 0 && s.items() == 0));
+  CHECK_THROWS_AS(store<double>({.recent = 0}), std::invalid_argument);
+  CHECK_THROWS_AS(store<double>({.recent = 17}), std::invalid_argument);
+  CHECK_THROWS_AS(store<double>({.lanes = {1h}, .rhythms = {{24h, 1}}}), std::invalid_argument);
+  CHECK_THROWS_AS(store<double>({.lanes = {1h}, .rhythms = {{0h, 0}}}), std::invalid_argument);
+  CHECK_THROWS_AS(store<double>({.dislike_half_life = 0h}), std::invalid_argument);
+  CHECK_THROWS_AS(store<double>({.heat = false}).heat(1, ebb::reading::lane(s.lanes(), 0), day(0)), std::logic_error);
+}
+
+TEST_CASE("amounts at the ends of their range neither overflow nor vanish", "[interest_store]") {
+  ebb::interest_store<int, int, float> s({.lanes = {1h}});
+  for (int i = 0; i < 1000; ++i) s.observe(1, 1, day(0) + 59min, 1e18);
+  s.observe(1, 2, day(0), 1e-18);
+  const ebb::reading how(1h);
+  CHECK(s.interest(1, 1, how, day(0) + 59min) == Approx(1e21));
+  CHECK(s.interest(1, 2, how, day(0) + 1h) == Approx(0.5e-18));
+}
+
+namespace {
+
+/// A name whose copies fail when the fuse has burnt down.
+struct fragile_name {
+  static inline int fuse = std::numeric_limits<int>::max();
+  int value;
+
+  explicit fragile_name(int v) : value(v) {}
+  fragile_name(const fragile_name& other) : value(other.value) {
+    if (--fuse < 0) throw std::bad_alloc();
+  }
+  fragile_name(fragile_name&&) = default;
+  fragile_name& operator=(const fragile_name&) = default;
+  fragile_name& operator=(fragile_name&&) = default;
+  ~fragile_name() = default;
+  bool operator==(const fragile_name&) const = default;
+};
+
+}  // namespace
+
+template <>
+struct std::hash<fragile_name> {
+  std::size_t operator()(const fragile_name& name) const noexcept { return static_cast<std::size_t>(name.value); }
+};
+
+TEST_CASE("a merge that fails halfway leaves the store as it was", "[interest_store]") {
+  using fragile_store = ebb::interest_store<fragile_name, fragile_name>;
+  const auto fill = [](fragile_store& s, int from, int to) {
+    for (int i = from; i < to; ++i) s.observe(fragile_name(i % 7), fragile_name(i), day(i));
+  };
+  fragile_store a;
+  fragile_store b;
+  fill(a, 0, 30);
+  fill(b, 20, 60);
+  b.observe(fragile_name(100), fragile_name(1), day(1));
+  const auto how = ebb::reading::inverse_half_life(a.lanes());
+  const double before = a.interest(fragile_name(6), fragile_name(20), how, day(99));
+  int failures = 0;
+  for (int fuse = 0;; ++fuse) {
+    fragile_name::fuse = fuse;
+    try {
+      a.merge(b);
+      break;
+    } catch (const std::bad_alloc&) {
+      ++failures;
+    }
+    fragile_name::fuse = std::numeric_limits<int>::max();
+    CHECK((a.users() == 7 && a.items() == 30 && a.size() == 30));
+    CHECK(a.interest(fragile_name(6), fragile_name(20), how, day(99)) == before);
+    for (const auto& [user, state] : a.all_users())
+      for (std::size_t i = 0; i < state.entries.size(); ++i) CHECK(state.entries.count(i) > 0);
+  }
+  fragile_name::fuse = std::numeric_limits<int>::max();
+  CHECK(failures > 10);
+  CHECK((a.users() == 8 && a.items() == 60));
+  CHECK(a.interest(fragile_name(6), fragile_name(20), how, day(99)) == Approx(2 * before));
+}
+
+TEMPLATE_TEST_CASE("an entry costs what the documentation says", "[interest_store]", float, double) {
+  constexpr std::size_t users = 2000;  // the cost per entry does not depend on the number of users
+  constexpr int items = 50;
+  const auto bytes_per_entry = [](const ebb::timescales& bank) {
+    store<TestType> s({.lanes = bank});  // heat counted
+    for (std::size_t user = 0; user < users; ++user)
+      for (int item = 0; item < items; ++item) s.observe(static_cast<int>(user), item, day(item));
+    return static_cast<double>(s.bytes()) / static_cast<double>(s.size());
+  };
+  CHECK(bytes_per_entry({24h}) <= 32);
+  CHECK(bytes_per_entry(ebb::timescales::log_spaced(1min, std::chrono::years(4), 8)) <=
+        (std::same_as<TestType, float> ? 72 : 104));
+}
+
+TEST_CASE("a user with thousands of items is indexed and stays right through erasures", "[interest_store]") {
+  store<double> s({.lanes = {24h}});
+  for (int item = 0; item < 3000; ++item) s.observe(1, item, day(item % 10), 1.0 + item);
+  for (int item = 0; item < 3000; item += 3) CHECK(s.retract(1, item, day(item % 10), 1.0 + item));
+  const ebb::reading how(24h);
+  for (int item = 0; item < 3000; ++item)
+    CHECK(s.interest(1, item, how, day(10)) ==
+          Approx(item % 3 == 0 ? 0.0 : (1.0 + item) * std::exp2(-(10.0 - item % 10))));
+  CHECK(s.prune(how, day(10), 0.0, 30).size() == 1970);
+  CHECK(s.top(1, 5000, how, day(10)).size() == 30);
+}
