@@ -157,6 +157,22 @@ TEST_CASE("a model's metrics are the means of its users' lists", "[next_task]") 
   CHECK(ebb::compare(result, result, 1).diff == 0.0);
 }
 
+TEST_CASE("a measurement on a part of the users takes them evenly", "[next_task]") {
+  const ebb::event_log log = random_log(9, 2000, 30, 200, 100'000);
+  const ebb::next_task task(log);
+  const std::size_t users = task.queries().size();
+  REQUIRE(users > 10);
+  for (std::size_t most = 1; most <= users + 1; ++most) {
+    std::vector<ebb::user_id> asked;
+    const auto measured = ebb::measure(
+        task, [&](ebb::user_id user, auto, std::span<double>) { asked.push_back(user); }, most);
+    CHECK(asked.size() <= most);
+    CHECK(2 * asked.size() >= std::min(most, users));
+    CHECK(measured.ndcg.size() == asked.size());
+    CHECK(asked.front() == task.queries()[0].user);
+  }
+}
+
 TEST_CASE("an empty log asks nothing; an unsorted one is refused", "[next_task]") {
   ebb::event_log log;
   by_number model;

@@ -38,7 +38,7 @@ namespace detail {
 }
 
 /// The half-life that gives `model` the best NDCG@10 on the history's inner split, of those from four times the span down to one hour,
-/// each a `ratio`-th of the one before. `learn(inner history, half-life)` makes the model ready for one of them.
+/// each a `ratio`-th of the one before, measured on at most 500 users. `learn(inner history, half-life)` makes the model ready for one of them.
 template <class Learn>
 [[nodiscard]] duration best_half_life(const next_history& history, double ratio, next_model& model, Learn learn) {
   const next_task inner = history.inner();
@@ -46,10 +46,13 @@ template <class Learn>
   double best_ndcg = -1;
   for (duration h = best; h >= std::chrono::hours(1); h /= ratio) {
     learn(inner.history(), h);
-    const double ndcg =
-        measure(inner, [&](user_id user, std::span<const item_id> candidates, std::span<double> scores) {
-          model.score(user, candidates, scores);
-        }).metrics.ndcg10;
+    const double ndcg = measure(
+                            inner,
+                            [&](user_id user, std::span<const item_id> candidates, std::span<double> scores) {
+                              model.score(user, candidates, scores);
+                            },
+                            500)
+                            .metrics.ndcg10;
     if (ndcg > best_ndcg) best = h;
     best_ndcg = std::max(best_ndcg, ndcg);
   }

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 #include <span>
 #include <stdexcept>
@@ -205,15 +206,20 @@ struct next_measurement {
   return best;
 }
 
-/// Recommends to every user of the task by `score(user, candidates, scores)` and measures against what they took up.
+/// Recommends to the users of the task by `score(user, candidates, scores)` and measures against what they took up.
+///
+/// When there are more than `most_users` of them it is every second user, every third … evenly, until there are not.
 template <class Score>
-[[nodiscard]] next_measurement measure(const next_task& task, Score score) {
+[[nodiscard]] next_measurement measure(const next_task& task, Score score,
+                                       std::size_t most_users = std::numeric_limits<std::size_t>::max()) {
   const next_history history = task.history();
+  const std::size_t stride = task.queries().empty() ? 1 : (task.queries().size() - 1) / most_users + 1;
   next_measurement out;
   std::vector<double> scores(history.candidates.size());
   std::vector<bool> shown(history.items, false);
   std::size_t distinct = 0;
-  for (const next_query& query : task.queries()) {
+  for (std::size_t q = 0; q < task.queries().size(); q += stride) {
+    const next_query& query = task.queries()[q];
     const auto start = std::chrono::steady_clock::now();
     score(query.user, history.candidates, std::span(scores));
     out.scoring += std::chrono::steady_clock::now() - start;

@@ -51,7 +51,7 @@ struct synthetic_user {
 /// A log whose makers are known.
 struct synthetic_log {
   event_log log;
-  item_catalogue catalogue;           ///< one tag an item: its category
+  item_catalogue catalogue;           ///< one tag an item: its category; no titles
   std::vector<synthetic_user> users;  ///< one a user_id
 };
 
@@ -116,7 +116,7 @@ class synthetic_maker {
       if (out.log.items().size() > items.size()) items.push_back(event.item);
     }
     for (const std::size_t number : items) {
-      out.catalogue.titles.push_back("item " + std::to_string(number));
+      out.catalogue.titles.emplace_back();
       out.catalogue.tags.push_back(
           {out.catalogue.tag_names.intern("category-" + std::to_string(items_[number].category))});
     }

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// The models that `replay` can run. To add one, add a line.
+#ifndef EBB_EXAMPLES_REPLAY_MODELS_HPP
+#define EBB_EXAMPLES_REPLAY_MODELS_HPP
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ebb/baselines.hpp"
+#include "ebb/next_baselines.hpp"
+
+namespace replay {
+
+/// A model by its name on the command line; `make` takes the seed for whatever chance it uses.
+template <class Model>
+struct entry {
+  std::string name;
+  std::function<std::unique_ptr<Model>(std::uint64_t seed)> make;
+};
+
+template <class Model, class Base>
+std::unique_ptr<Base> plain(std::uint64_t) {
+  return std::make_unique<Model>();
+}
+
+inline std::vector<entry<ebb::repeat_model>> repeat_models() {
+  using base = ebb::repeat_model;
+  return {
+      {"random", plain<ebb::random_model, base>},
+      {"lru", plain<ebb::lru_model, base>},
+      {"lfu", plain<ebb::lfu_model, base>},
+      {"exponential", plain<ebb::exponential_model, base>},
+      {"power_law", plain<ebb::power_law_model, base>},
+      {"actr", plain<ebb::actr_model, base>},
+      {"mixture", plain<ebb::mixture_model, base>},
+  };
+}
+
+inline std::vector<entry<ebb::next_model>> next_models() {
+  using base = ebb::next_model;
+  return {
+      {"popularity", plain<ebb::popularity_model, base>},
+      {"decayed_popularity", plain<ebb::decayed_popularity_model, base>},
+      {"user_interest", plain<ebb::user_interest_model, base>},
+  };
+}
+
+/// What all others are compared with: the best single decay of each task.
+inline const std::string best_repeat_decay = "exponential";
+inline const std::string best_next_decay = "decayed_popularity";
+
+}  // namespace replay
+
+#endif  // EBB_EXAMPLES_REPLAY_MODELS_HPP

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+// The command line of `replay`.
+#ifndef EBB_EXAMPLES_REPLAY_OPTIONS_HPP
+#define EBB_EXAMPLES_REPLAY_OPTIONS_HPP
+
+#include <algorithm>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "models.hpp"
+
+namespace replay {
+
+/// Anything wrong with the command line or the input: one line for the user, exit status 2.
+struct usage_error : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+struct options {
+  std::string events;
+  std::string items;
+  std::string task = "repeat";
+  std::vector<std::string> models = {"all"};
+  std::string user;
+  std::size_t top = 10;
+  std::uint64_t seed = 1;
+  std::string json;
+  unsigned threads = std::max(1U, std::thread::hardware_concurrency());
+  bool skip_bad = false;
+
+  [[nodiscard]] bool repeat() const { return task == "repeat"; }
+};
+
+template <class Model>
+std::string names_of(const std::vector<entry<Model>>& known) {
+  std::string names;
+  for (const auto& model : known) names += (names.empty() ? "" : " ") + model.name;
+  return names;
+}
+
+/// Those of `known` that `wanted` names, in the order known; all of them for "all".
+template <class Model>
+std::vector<entry<Model>> chosen(const std::vector<entry<Model>>& known, const std::vector<std::string>& wanted) {
+  const auto asked = [&](const std::string& name) {
+    return std::find(wanted.begin(), wanted.end(), name) != wanted.end();
+  };
+  for (const std::string& name : wanted)
+    if (name != "all" &&
+        std::none_of(known.begin(), known.end(), [&](const auto& model) { return model.name == name; }))
+      throw usage_error("--models: there is no model \"" + name + "\" for this task; there are: " + names_of(known));
+  std::vector<entry<Model>> out;
+  for (const auto& model : known)
+    if (asked("all") || asked(model.name)) out.push_back(model);
+  return out;
+}
+
+inline void declare(CLI::App& app, options& o) {
+  app.add_option(
+      "--events", o.events,
+      "CSV with the columns user,item,timestamp,event,value; - reads standard input; without it a log is made");
+  app.add_option("--items", o.items, "CSV with the columns item,title,tags");
+  app.add_option("--task", o.task, "repeat: which of my items will I come back to; next: which new one will I take up")
+      ->check(CLI::IsMember({"repeat", "next"}))
+      ->capture_default_str();
+  app.add_option("--models", o.models,
+                 "names separated by commas, or all; repeat: " + names_of(repeat_models()) +
+                     "; next: " + names_of(next_models()))
+      ->delimiter(',')
+      ->capture_default_str();
+  app.add_option("--user", o.user, "the user whose top items are shown with their reasons; else the most active one");
+  app.add_option("--top", o.top, "how many of them")
+      ->check(CLI::Range(std::size_t{1}, std::size_t{1000}))
+      ->capture_default_str();
+  app.add_option("--seed", o.seed, "of all chance: ties, the made log, training")->capture_default_str();
+  app.add_option("--json", o.json, "file to write the results to");
+  app.add_option("--threads", o.threads, "models that run at the same time")
+      ->check(CLI::Range(1U, 256U))
+      ->capture_default_str();
+  app.add_flag("--skip-bad", o.skip_bad, "pass over rows that cannot be used, and count them");
+}
+
+/// What no single option can know; throws usage_error.
+inline void check(const options& o) {
+  if (o.events.empty() && !o.items.empty()) throw usage_error("--items needs --events");
+  if (o.events.empty() && o.skip_bad) throw usage_error("--skip-bad needs --events");
+  if (o.repeat())
+    (void)chosen(repeat_models(), o.models);
+  else
+    (void)chosen(next_models(), o.models);
+}
+
+}  // namespace replay
+
+#endif  // EBB_EXAMPLES_REPLAY_OPTIONS_HPP
