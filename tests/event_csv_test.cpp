@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "ebb/event_csv.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -231,6 +233,30 @@ TEST_CASE("titles and tags find the items of the log", "[event_csv]") {
 
   std::istringstream twice("item,title,tags\nx,A,\nx,B,\n");
   CHECK_THROWS_WITH(ebb::read_items(twice, log), contains("line 3: item \"x\" is described twice"));
+}
+
+TEST_CASE("whatever the bytes, reading ends with a log or an input_error, and skipping adds up", "[event_csv]") {
+  ebb::random_engine random(11);
+  const std::string bytes = "\",\n\r0123456789.e-+naifu \xEF\xBB\xBF\xFF" + std::string(1, '\0');
+  for (int round = 0; round < 3000; ++round) {
+    std::string text = header;
+    for (std::uint64_t n = random.below(8); n > 0; --n) text += "u" + std::to_string(n) + ",i,1333476009,view,1\n";
+    for (std::uint64_t n = random.below(12); n > 0; --n) {
+      const std::size_t place = header.size() + random.below(text.size() - header.size() + 1);
+      const char byte = bytes[random.below(bytes.size())];
+      if (place < text.size() && random.below(2) == 0)
+        text[place] = byte;
+      else
+        text.insert(place, 1, byte);
+    }
+    const auto [log, report] = read(text, {.skip_bad = true, .longest_record = 60});
+    REQUIRE(report.rows == log.size());
+    REQUIRE(report.first_reasons.size() == std::min<std::size_t>(5, report.skipped));
+    for (const ebb::logged_event& event : log.events()) REQUIRE(std::isfinite(event.value));
+    const std::string error = error_of(text, {.longest_record = 60});  // anything but an input_error gets through
+    REQUIRE(error.empty() == (report.skipped == 0));
+    if (!error.empty()) REQUIRE(error == report.first_reasons[0]);
+  }
 }
 
 TEST_CASE("the open event sets have the sizes their description says", "[event_csv]") {
