@@ -219,6 +219,7 @@ TEMPLATE_TEST_CASE("in a batch an older gap never comes out above a newer one, h
     CHECK((batch.head(n - 1) * (1 + 8 * epsilon<T>) >= batch.tail(n - 1)).all());
     CHECK((batch >= 0).all());
   });
+  CHECK((ebb::evaluate(ebb::exponential_decay<T>(1s), gaps.tail(600), 1s) == T(0)).all());
 }
 
 TEST_CASE("the log of a decay is finite and exact where the decay itself is zero", "[decay]") {

@@ -49,7 +49,8 @@ void halve_times(T& x) {
   x = std::exp2(-x);
 }
 /// Eigen's exp has a floor instead of a zero, and only in its vectorised part: an older gap could come out above a newer
-/// one. Everything under 2^(min_exponent + 2), about 1e-307 or 5e-38, is therefore brought to an exact zero.
+/// one. Everything under 2^(min_exponent + 2), about 1e-307 or 5e-38, is therefore brought to an exact zero, without a
+/// slow denormal number on the way.
 template <class Derived>
 void halve_times(Eigen::ArrayBase<Derived>& x) {
   using T = typename Derived::Scalar;

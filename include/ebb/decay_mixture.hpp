@@ -90,7 +90,7 @@ class mixture_decay {
   [[nodiscard]] const std::vector<Part>& parts() const noexcept { return parts_; }
   [[nodiscard]] const std::vector<double>& weights() const noexcept { return weights_; }
 
-  /// Where D falls to one half, by bisection.   Complexity: about 100 reads.
+  /// Where D falls to one half, by bisection.   Complexity: some 150 reads.
   [[nodiscard]] duration half_life() const {
     return half_life_of([this](duration gap) { return (*this)(gap); });
   }
