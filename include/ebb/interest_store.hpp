@@ -107,7 +107,8 @@ class interest_store {
     check_event("observe", time, amount);
     unit_.set(layout_, ticks_of(time));
     const std::uint32_t handle = handle_of(item);
-    const auto [state, row] = row_of(user, handle);
+    user_state* state = nullptr;
+    const detail::entry_row<T> row = row_of(user, handle, state);
     const bool is_new = *row.count == 0;
     detail::with_lanes<Lanes>(layout_.lanes, [&](auto lanes) {
       detail::add_event(layout_, lanes, row, unit_, amount);
@@ -127,7 +128,8 @@ class interest_store {
     check_event("dislike", time, amount);
     detail::require(amount > 0, "interest_store::dislike", "amount must be > 0", amount);
     unit_.set(layout_, ticks_of(time));
-    const auto [state, row] = row_of(user, handle_of(item));
+    user_state* state = nullptr;
+    const detail::entry_row<T> row = row_of(user, handle_of(item), state);
     detail::add_dislike(layout_, row, unit_, amount);
     note_time(*state, unit_.time);
   }
@@ -484,12 +486,12 @@ class interest_store {
     return handle;
   }
 
-  /// The row of (user, item), made empty if there was none.
-  std::pair<user_state*, detail::entry_row<T>> row_of(const User& user, std::uint32_t handle) {
+  /// The row of (user, item), made empty if there was none, and the user's `state`.
+  detail::entry_row<T> row_of(const User& user, std::uint32_t handle, user_state*& state) {
     const auto [at, is_new] = users_.try_emplace(user);
-    user_state& state = at->second;
+    state = &at->second;
     try {
-      return {&state, state.entries.row(layout_, state.entries.find_or_add(layout_, handle))};
+      return state->entries.row(layout_, state->entries.find_or_add(layout_, handle));
     } catch (...) {
       if (is_new) users_.erase(at);
       throw;
@@ -609,7 +611,7 @@ class interest_store {
   [[nodiscard]] static time_point to_time(ticks t) noexcept { return time_point(time_point::duration(t)); }
 
   static void check_event(const char* where, time_point time, double amount) {
-    if (!(amount == 0 || (amount >= 1e-18 && amount <= 1e18)))
+    if (!detail::is_amount(amount))
       detail::require(false, std::string("interest_store::") + where, "amount must be 0 or in [1e-18, 1e18]", amount);
     if (ticks_of(time) == detail::no_time)
       detail::require(false, std::string("interest_store::") + where, "time must not be", "time_point::min()");

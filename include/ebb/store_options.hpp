@@ -35,6 +35,11 @@ struct store_options {
 
 namespace detail {
 
+/// What an event may be worth: so that no sum of float over- or underflows.
+[[nodiscard]] constexpr bool is_amount(double amount) noexcept {
+  return amount == 0 || (amount >= 1e-18 && amount <= 1e18);
+}
+
 /// Newest times kept of an item's use by anybody, so that a retraction rarely leaves only a bound.
 inline constexpr int heat_recent = 4;
 

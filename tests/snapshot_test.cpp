@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: MIT
+#include "ebb/snapshot.hpp"
+
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <system_error>
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "catch.hpp"
+#include "store_oracle.hpp"
+
+using namespace std::chrono_literals;
+using oracle::day;
+
+namespace {
+
+using string_store = ebb::interest_store<std::string, std::string, float>;
+using int_store = ebb::interest_store<int, int, double>;
+using ebb::snapshot_format;
+
+constexpr snapshot_format formats[] = {snapshot_format::binary, snapshot_format::json};
+
+template <class Store>
+std::string written(const Store& store, snapshot_format format) {
+  std::ostringstream out;
+  ebb::write_snapshot(store, out, format);
+  return out.str();
+}
+
+template <class Store>
+Store read_back(const std::string& bytes, const ebb::store_options* wanted = nullptr) {
+  std::istringstream in(bytes);
+  return ebb::read_snapshot<Store>(in, wanted);
+}
+
+/// Bit for bit the same state: every name, count, time and sum.
+template <class Store>
+void check_same(const Store& a, const Store& b) {
+  REQUIRE((a.users() == b.users() && a.items() == b.items() && a.size() == b.size()));
+  CHECK(ebb::detail::difference_of(a.options(), b.options()) == nullptr);
+  const auto same_row = [](const auto& layout, const auto& x, std::size_t i, const auto& y, std::size_t j) {
+    const auto sums = static_cast<std::size_t>(layout.sums()) * sizeof(*x.sums(layout, i));
+    const auto times = static_cast<std::size_t>(layout.times()) * sizeof(*x.times(layout, i));
+    return x.item(i) == y.item(j) && x.count(i) == y.count(j) &&
+           std::memcmp(x.sums(layout, i), y.sums(layout, j), sums) == 0 &&
+           std::memcmp(x.times(layout, i), y.times(layout, j), times) == 0;
+  };
+  for (std::uint32_t h = 0; h < a.items(); ++h) {
+    CHECK(a.item(h) == b.item(h));
+    CHECK(a.users_of(h) == b.users_of(h));
+    if (a.options().heat) CHECK(same_row(a.heat_layout(), a.heat_entries(), h, b.heat_entries(), h));
+  }
+  for (const auto& [user, state] : a.all_users()) {
+    const auto* const other = b.find(user);
+    REQUIRE((other != nullptr && other->entries.size() == state.entries.size()));
+    CHECK((other->first == state.first && other->newest == state.newest && other->events == state.events));
+    for (std::size_t i = 0; i < state.entries.size(); ++i)
+      CHECK(same_row(a.layout(), state.entries, i, other->entries, i));
+  }
+}
+
+string_store small_store() {
+  string_store s({.lanes = {1h, 24h}, .rhythms = {{24h, 1}}, .recent = 2, .dislike_half_life = 240h});
+  s.observe("ann", "tea", day(1) + 3h, 1.5);
+  s.observe("ann", "jam", day(2), 0.1);
+  s.observe("bob \xC3\xA9", "tea", day(3), 2);
+  s.dislike("bob \xC3\xA9", "jam", day(3));
+  return s;
+}
+
+/// A path in a directory of its own, removed with everything in it at the end.
+class scratch {
+ public:
+  scratch() : directory_(std::filesystem::temp_directory_path() / ("ebb_snapshot_" + std::to_string(::getpid()))) {
+    std::filesystem::create_directories(directory_);
+  }
+  scratch(const scratch&) = delete;
+  scratch& operator=(const scratch&) = delete;
+  ~scratch() { std::filesystem::remove_all(directory_); }
+  [[nodiscard]] std::filesystem::path file() const { return directory_ / "store.ebb"; }
+
+ private:
+  std::filesystem::path directory_;
+};
+
+}  // namespace
+
+TEST_CASE("a snapshot comes back bit for bit in both formats", "[snapshot]") {
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    ebb::random_engine random(seed);
+    auto options = oracle::random_options(random);
+    options.heat = seed % 3 != 0;
+    int_store s(options);
+    auto log = oracle::random_log(random, 300, 5, 100, options.dislike_half_life.has_value());
+    oracle::replay(s, log);
+    for (std::size_t i = 0; i < 20; ++i)
+      if (!log[i].dislike) s.retract(log[i].user, log[i].item, log[i].time, log[i].amount);
+    for (const auto format : formats) {
+      auto loaded = read_back<int_store>(written(s, format), &s.options());
+      check_same(s, loaded);
+      loaded.observe(1, 1, day(2000));
+      loaded.merge(s);  // the half-lives are the same to the last tick
+    }
+  }
+  for (const auto format : formats) check_same(small_store(), read_back<string_store>(written(small_store(), format)));
+  for (const auto format : formats)
+    check_same(string_store(), read_back<string_store>(written(string_store(), format)));
+}
+
+TEST_CASE("the formats are converted into each other without loss", "[snapshot]") {
+  const auto binary = written(small_store(), snapshot_format::binary);
+  const auto json = written(read_back<string_store>(binary), snapshot_format::json);
+  check_same(small_store(), read_back<string_store>(json));
+  CHECK(json.find("\"half_lives\":[3600000000000,86400000000000]") != std::string::npos);
+}
+
+TEST_CASE("a snapshot cut short anywhere is refused", "[snapshot]") {
+  for (const auto format : formats) {
+    const std::string bytes = written(small_store(), format);
+    for (std::size_t length = 0; length < bytes.size(); ++length) {
+      CAPTURE(length);
+      CHECK_THROWS_AS(read_back<string_store>(bytes.substr(0, length)), ebb::snapshot_error);
+    }
+    CHECK_THROWS_AS(read_back<string_store>(bytes + "x"), ebb::snapshot_error);
+  }
+}
+
+TEST_CASE("a snapshot with any one bit flipped is refused", "[snapshot]") {
+  for (const auto format : formats) {
+    const std::string bytes = written(small_store(), format);
+    for (std::size_t bit = 0; bit < bytes.size() * 8; ++bit) {
+      std::string flipped = bytes;
+      flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
+      CAPTURE(bit);
+      CHECK_THROWS_AS(read_back<string_store>(flipped), ebb::snapshot_error);
+    }
+  }
+}
+
+TEST_CASE("records left out, doubled or exchanged are refused", "[snapshot]") {
+  std::istringstream lines(written(small_store(), snapshot_format::json));
+  std::vector<std::string> records;
+  for (std::string line; std::getline(lines, line);) records.push_back(line + '\n');
+  for (std::size_t i = 0; i + 1 < records.size(); ++i) {
+    std::string without;
+    std::string doubled;
+    for (std::size_t j = 0; j < records.size(); ++j) {
+      if (j != i) without += records[j];
+      doubled += records[j] + (j == i ? records[j] : "");
+    }
+    CHECK_THROWS_AS(read_back<string_store>(without), ebb::snapshot_error);
+    CHECK_THROWS_AS(read_back<string_store>(doubled), ebb::snapshot_error);
+  }
+}
+
+TEST_CASE("another version, type or shape is refused by name", "[snapshot]") {
+  std::string json = written(small_store(), snapshot_format::json);
+  std::string newer = json;
+  newer.replace(newer.find("\"version\":1"), 11, "\"version\":2");
+  CHECK_THROWS_WITH(read_back<string_store>(newer), contains("of version 2, this program reads version 1"));
+  CHECK_THROWS_WITH((read_back<ebb::interest_store<std::string, std::string, double>>(json)),
+                    contains("sums of type \"float\", the store is of double"));
+  CHECK_THROWS_AS((read_back<ebb::interest_store<int, std::string, float>>(json)), ebb::snapshot_error);
+  CHECK_THROWS_AS((read_back<ebb::interest_store<std::string, std::string, float, 8>>(json)), ebb::snapshot_error);
+  const auto refuses = [&](auto change, const char* what) {
+    auto wanted = small_store().options();
+    change(wanted);
+    CHECK_THROWS_WITH(read_back<string_store>(json, &wanted), contains(what));
+  };
+  refuses([](auto& o) { o.lanes = {1h, 25h}; }, "the half-lives differ");
+  refuses([](auto& o) { o.rhythms.clear(); }, "the rhythms differ");
+  refuses([](auto& o) { o.heat = false; }, "the heat differ");
+  CHECK_THROWS_WITH(read_back<string_store>("PK whatever"), contains("not a snapshot"));
+  CHECK_THROWS_WITH(read_back<string_store>(""), contains("cut short"));
+  CHECK_THROWS_WITH(read_back<string_store>("{\"a\":1}\n"), contains("not a snapshot"));
+}
+
+TEST_CASE("names that are not UTF-8 need the binary format", "[snapshot]") {
+  string_store s;
+  s.observe("\xff\xfe", "x", day(0));
+  check_same(s, read_back<string_store>(written(s, snapshot_format::binary)));
+  CHECK_THROWS_WITH(written(s, snapshot_format::json), contains("UTF-8"));
+}
+
+TEST_CASE("loading a bad file leaves the live store unchanged", "[snapshot]") {
+  const scratch place;
+  string_store live = small_store();
+  std::ofstream(place.file()) << written(small_store(), snapshot_format::binary).substr(0, 300);
+  CHECK_THROWS_AS(live = ebb::load_snapshot<string_store>(place.file(), &live.options()), ebb::snapshot_error);
+  check_same(live, small_store());
+  CHECK_THROWS_WITH(ebb::load_snapshot<string_store>(place.file() / "none"), contains("cannot open"));
+}
+
+TEST_CASE("a save that fails at any write leaves the previous snapshot", "[snapshot]") {
+  const scratch place;
+  ebb::save_snapshot(small_store(), place.file());
+  int_store big;
+  for (int i = 0; i < 3000; ++i) big.observe(i % 50, i, day(i % 100));
+  const std::size_t size = written(big, snapshot_format::binary).size();
+  REQUIRE(size > 5 * 65536);
+  for (std::size_t limit = 0; limit < size; limit += 65536 / 3) {
+    const pid_t child = ::fork();
+    if (child == 0) {  // the kernel makes the write at the limit fail
+      ::signal(SIGXFSZ, SIG_IGN);
+      const rlimit most{limit, limit};
+      ::setrlimit(RLIMIT_FSIZE, &most);
+      try {
+        ebb::save_snapshot(big, place.file());
+      } catch (const std::system_error& error) {
+        ::_exit(error.code().value() == EFBIG ? 7 : 8);
+      } catch (...) {
+        ::_exit(9);
+      }
+      ::_exit(0);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 7));
+    check_same(small_store(), ebb::load_snapshot<string_store>(place.file()));
+    CHECK_FALSE(std::filesystem::exists(place.file().string() + ".part"));
+  }
+  ebb::save_snapshot(big, place.file());
+  check_same(big, ebb::load_snapshot<int_store>(place.file()));
+}
+
+TEST_CASE("killed at any moment of a save, a whole snapshot is there", "[snapshot]") {
+  const scratch place;
+  int_store stores[2];
+  for (int i = 0; i < 3000; ++i) stores[i % 2].observe(i % 50, i, day(i % 100));
+  ebb::save_snapshot(stores[0], place.file());
+  ebb::random_engine random(1);
+  int seen[2] = {0, 0};
+  for (int round = 0; round < 40; ++round) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      for (int i = 1;; ++i) ebb::save_snapshot(stores[i % 2], place.file());
+    }
+    ::usleep(static_cast<useconds_t>(random.below(30000)));
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    const auto loaded = ebb::load_snapshot<int_store>(place.file());
+    const int which = loaded.handle(0) ? 0 : 1;
+    check_same(stores[which], loaded);
+    ++seen[which];
+  }
+  INFO("even " << seen[0] << ", odd " << seen[1]);
+  CHECK(seen[0] + seen[1] == 40);
+  ebb::save_snapshot(stores[1], place.file());  // what the killed ones left aside does not disturb
+  check_same(stores[1], ebb::load_snapshot<int_store>(place.file()));
+}
+
+TEST_CASE("two writers of one file at the same time: the second is refused", "[snapshot]") {
+  const scratch place;
+  ebb::detail::atomic_file first(place.file());
+  CHECK_THROWS_WITH(ebb::save_snapshot(small_store(), place.file()), contains("being written by somebody else"));
+  ebb::write_snapshot(small_store(), first.stream());
+  first.commit();
+  check_same(small_store(), ebb::load_snapshot<string_store>(place.file()));
+  CHECK_THROWS_AS(ebb::save_snapshot(small_store(), place.file() / "no" / "such"), std::system_error);
+}
+
+TEST_CASE("writing and reading hold one record in memory, not the whole file", "[snapshot]") {
+  // A stream that keeps count of what it was given and the most it was given at once.
+  class counting_buffer : public std::streambuf {
+   public:
+    std::size_t total = 0;
+    std::size_t largest = 0;
+
+   protected:
+    std::streamsize xsputn(const char*, std::streamsize n) override {
+      total += static_cast<std::size_t>(n);
+      largest = std::max(largest, static_cast<std::size_t>(n));
+      return n;
+    }
+    int_type overflow(int_type c) override { return traits_type::not_eof(c); }
+  };
+  int_store s;
+  for (int user = 0; user < 1000; ++user)
+    for (int item = 0; item < 20; ++item) s.observe(user, item, day(item));
+  counting_buffer buffer;
+  std::ostream out(&buffer);
+  ebb::write_snapshot(s, out);
+  CHECK(buffer.total > 1000 * 20 * 80);
+  CHECK(buffer.largest < 20 * 100);
+}
