@@ -10,8 +10,8 @@
 #include <numbers>
 #include <vector>
 
-#include "ebb/baselines.hpp"
 #include "ebb/detail/slot_lanes.hpp"
+#include "ebb/detail/tuning.hpp"
 #include "ebb/replay.hpp"
 #include "ebb/synthetic_log.hpp"
 #include "ebb/time.hpp"
