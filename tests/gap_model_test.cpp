@@ -62,6 +62,20 @@ TEST_CASE("the raw input learns a slow curve, too", "[gap_model]") {
   REQUIRE(fit.model.compare(curve, fit.shortest, fit.longest).rmse < 0.02);
 }
 
+TEST_CASE("with logistic loss the model is the probability that the yes and no answers were drawn from",
+          "[gap_model]") {
+  samples drawn = draw(hyperbolic, 4000, 0.0, 10);
+  ebb::random_engine random(11);
+  for (double& answer : drawn.interest) answer = random.uniform() < answer ? 1.0 : 0.0;
+  const ebb::gap_fit fit = ebb::fit_gap_model(drawn.gaps, drawn.interest,
+                                              {.training = {.loss = ebb::loss_function::logistic, .epochs = 30}});
+  REQUIRE(fit.model.compare(hyperbolic, fit.shortest, fit.longest).rmse < 0.05);
+  for (const duration gap : {duration(0), duration(days(1)), duration(days(100'000))}) {
+    REQUIRE(fit.model(gap) >= 0.0);
+    REQUIRE(fit.model(gap) <= 1.0);
+  }
+}
+
 TEST_CASE("errors and comparisons are what a loop over the samples gives", "[gap_model]") {
   const samples drawn = draw(hyperbolic, 500, 0.05, 3);
   const ebb::gap_fit fit = ebb::fit_gap_model(drawn.gaps, drawn.interest, {.training = {.epochs = 3}});
@@ -167,7 +181,8 @@ TEST_CASE("gaps that are all alike do no harm", "[gap_model]") {
 TEST_CASE("gap models refuse bad gaps, bad values and bad parts", "[gap_model]") {
   const samples drawn = draw(hyperbolic, 50, 0.0, 9);
   const ebb::gap_fit fit = ebb::fit_gap_model(drawn.gaps, drawn.interest, {.training = {.epochs = 1}});
-  REQUIRE_THROWS_WITH(fit.model(hours(-1)), "ebb::gap_model: gap must be finite and >= 0, got -3600 s");
+  REQUIRE_THROWS_WITH(fit.model(hours(-1)), "ebb::gap_model: gap must be >= 0, got -3600 s");
+  REQUIRE_THROWS_AS(fit.model(hours(-1)), std::domain_error);
   REQUIRE_THROWS_AS(fit.model(duration(std::numeric_limits<double>::infinity())), std::invalid_argument);
   std::vector<double> few(3);
   REQUIRE_THROWS_AS(fit.model.read(drawn.gaps, few), std::invalid_argument);
@@ -181,7 +196,9 @@ TEST_CASE("gap models refuse bad gaps, bad values and bad parts", "[gap_model]")
   refuse(drawn.gaps, few);
   refuse({}, {});
   refuse(std::vector<duration>(10, missing), std::vector<double>(10, 0.5));
-  refuse(std::vector<duration>(10, hours(-1)), std::vector<double>(10, 0.5));
+  REQUIRE_THROWS_AS(ebb::fit_gap_model(std::vector<duration>(10, hours(-1)), std::vector<double>(10, 0.5)),
+                    std::domain_error);
+  refuse(std::vector<duration>(10, duration(std::numeric_limits<double>::infinity())), std::vector<double>(10, 0.5));
   refuse(drawn.gaps, std::vector<double>(50, std::nan("")));
   refuse(drawn.gaps, drawn.interest, {.hidden = 0});
   refuse(drawn.gaps, drawn.interest, {.unit = duration(0)});

@@ -2,6 +2,7 @@
 #ifndef EBB_GAP_MODEL_HPP
 #define EBB_GAP_MODEL_HPP
 
+#include "ebb/decay_function.hpp"
 #include "ebb/mlp.hpp"
 #include "ebb/random.hpp"
 #include "ebb/scaler.hpp"
@@ -29,6 +30,17 @@ namespace ebb {
 ///   logarithmic  ln(1 + gap / unit)    resolves seconds and months at once
 enum class gap_input : std::uint8_t { raw, logarithmic };
 
+namespace detail {
+
+/// Returns a gap that is missing (NaN), or finite and >= 0; throws otherwise.
+inline duration checked_input_gap(duration gap) {
+  if (std::isnan(gap.count())) return gap;
+  require(std::isfinite(gap.count()), "gap_model", "gap must be finite", gap);
+  return checked_gap(gap, "gap_model");
+}
+
+}  // namespace detail
+
 /// How far a curve is from the values it should have.
 struct gap_errors {
   double rmse = 0.0;     ///< root of the mean squared error
@@ -43,7 +55,7 @@ struct gap_errors {
 /// Units:  any std::chrono duration; a NaN duration is a missing gap and reads as the mean input.
 /// Range:  where it was trained it follows the data. It need not stay in [0, 1] nor fall with the gap, and with relu
 ///         units it goes on in a straight line in z past the longest training gap: a curve, not a decay function.
-/// Errors: std::invalid_argument for a gap < 0 or infinite.
+/// Errors: std::domain_error for a gap < 0, std::invalid_argument for an infinite one.
 /// Threads: everything is const and may be used by any number of threads at once.
 class gap_model {
  public:
@@ -125,8 +137,7 @@ class gap_model {
 
  private:
   [[nodiscard]] double input(duration gap) const {
-    detail::require(!(gap < duration(0)) && !std::isinf(gap.count()), "gap_model", "gap must be finite and >= 0", gap);
-    const double units = gap / unit_;
+    const double units = detail::checked_input_gap(gap) / unit_;
     return input_ == gap_input::raw ? units : std::log1p(units);
   }
 
@@ -160,11 +171,12 @@ struct gap_fit {
 /// The samples are taken to be in the order of time: the validation part is the last `training.validation_share` of
 /// them, and unit, mean and scale come from the rest alone. Missing gaps (NaN) are filled with the mean input. Each relu
 /// unit starts with its bend at a training gap drawn at random, since with biases of zero all of them would bend at
-/// the mean. Deterministic: the same samples, options and build give the same model to the last bit.
+/// the mean. With the logistic loss, targets are probabilities or 0 and 1 (did the user come back?) and so is what the
+/// model answers. Deterministic: the same samples, options and build give the same model to the last bit.
 ///
 /// O(epochs · samples · hidden).
-/// Errors: std::invalid_argument for lengths that differ, no known training gap, a gap < 0 or infinite, interest that is
-///         not finite, and whatever `mlp` and `fit` refuse.
+/// Errors: std::domain_error for a gap < 0; std::invalid_argument for an infinite one, lengths that differ, no known
+///         training gap, interest that is not finite, and whatever `mlp` and `fit` refuse.
 [[nodiscard]] inline gap_fit fit_gap_model(std::span<const duration> gap, std::span<const double> interest,
                                            gap_model_options options = {}) {
   constexpr const char* where = "fit_gap_model";
@@ -187,33 +199,36 @@ struct gap_fit {
       held_gaps(gaps.data() + training, gaps.size() - training);
   std::vector<duration> known;
   for (const duration g : train_gaps)
-    if (g == g) known.push_back(g);
+    if (!std::isnan(detail::checked_input_gap(g).count())) known.push_back(g);
   detail::require(!known.empty(), where, "there must be a known gap to train on, known", known.size());
   std::ranges::sort(known);
   duration unit = options.unit.value_or(known[known.size() / 2]);
   if (!options.unit && unit == duration(0)) unit = known.back() > duration(0) ? known.back() : duration(1);
 
   standard_scaler<double> scaler(1);
-  mlp<double> network(1, {.hidden = {options.hidden}, .seed = options.seed});
+  mlp_options shape = {.hidden = {options.hidden}, .seed = options.seed};
+  mlp<double> network(1, shape);
   const gap_model untrained(network, scaler, options.input, unit);
   scaler.observe(untrained.inputs(train_gaps));
   Eigen::MatrixXd z = untrained.inputs(gaps);
   scaler.transform(z);
 
   random_engine random = random_engine(options.seed).split(1);
-  for (Eigen::Index unit_index = 0; unit_index < options.hidden; ++unit_index) {
-    const Eigen::Index at = static_cast<Eigen::Index>(random.below(training));
-    network.bias(0)[unit_index] = -network.weight(0)(unit_index, 0) * z(0, at);
+  for (Eigen::Index k = 0; k < options.hidden; ++k) {
+    const double bend = z(0, static_cast<Eigen::Index>(random.below(training)));
+    network.bias(0)[k] = -network.weight(0)(k, 0) * bend;
   }
   training_report report =
       fit(network, z, Eigen::Map<const Eigen::MatrixXd>(targets.data(), 1, samples), options.training);
+  if (options.training.loss == loss_function::logistic) {  // it was trained on logits and is read as probabilities
+    shape.output_activation = activation::sigmoid;
+    mlp<double> reader(1, shape);
+    reader.parameters() = network.parameters();
+    network = std::move(reader);
+  }
 
-  gap_fit result{gap_model(std::move(network), std::move(scaler), options.input, unit),
-                 std::move(report),
-                 {},
-                 {},
-                 known.front(),
-                 known.back()};
+  gap_model model(std::move(network), std::move(scaler), options.input, unit);
+  gap_fit result{std::move(model), std::move(report), {}, {}, known.front(), known.back()};
   result.train = result.model.errors(train_gaps, std::span(targets).first(training));
   if (!held_gaps.empty()) result.validation = result.model.errors(held_gaps, std::span(targets).subspan(training));
   return result;
