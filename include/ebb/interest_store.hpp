@@ -138,38 +138,23 @@ class interest_store {
   ///
   /// Errors: std::invalid_argument unless both keep the same half-lives, rhythms and columns. Whatever is thrown, this store is unchanged.
   void merge(const interest_store& other) {
-    check_same_shape(other);
     if (&other == this) return merge(interest_store(other));
-    const std::size_t items_before = items_.size();
-    std::vector<std::uint32_t> mine(other.items_.size());
-    try {  // everything that can fail, before anything is added
-      for (std::size_t h = 0; h < mine.size(); ++h) mine[h] = handle_of(other.items_[h]);
-      for (const auto& [user, theirs] : other.users_) {
-        table& entries = users_[user].entries;
-        for (std::size_t j = 0; j < theirs.entries.size(); ++j)
-          entries.find_or_add(layout_, mine[theirs.entries.item(j)]);
-      }
-    } catch (...) {
-      withdraw_empty_entries(other, items_before);
-      throw;
-    }
+    const std::vector<std::uint32_t> mine = make_room(other, [](const User&) { return true; });
     if (options_.heat)
       for (std::size_t h = 0; h < mine.size(); ++h)
         detail::add_row(heat_layout_, heat_.row(heat_layout_, mine[h]), heat_layout_, other.heat_, h);
-    for (const auto& [user, theirs] : other.users_) {
-      user_state& state = users_.find(user)->second;
-      for (std::size_t j = 0; j < theirs.entries.size(); ++j) {
-        const std::uint32_t handle = mine[theirs.entries.item(j)];
-        const auto row = state.entries.row(layout_, state.entries.find(handle));
-        const bool is_new = *row.count == 0 && theirs.entries.count(j) > 0;
-        detail::add_row(layout_, row, layout_, theirs.entries, j);
-        item_users_[handle] += is_new ? 1 : 0;
-        entries_ += is_new ? 1 : 0;
-      }
-      if (theirs.first != detail::no_time) note_time(state, theirs.first);
-      if (theirs.newest != detail::no_time) note_time(state, theirs.newest);
-      state.events += theirs.events;
-    }
+    for (const auto& [user, theirs] : other.users_) add_user(users_.find(user)->second, theirs, mine, false);
+  }
+
+  /// Adds what the users for which `wanted(user)` holds did, their heat included: how a store is split into shards.
+  ///
+  /// Heat comes from their entries; that of entries pruned long ago belongs to nobody and is not carried over.  Errors: as `merge`.
+  template <std::predicate<const User&> Predicate>
+  void merge_users(const interest_store& other, Predicate wanted) {
+    if (&other == this) return merge_users(interest_store(other), wanted);
+    const std::vector<std::uint32_t> mine = make_room(other, wanted);
+    for (const auto& [user, theirs] : other.users_)
+      if (wanted(user)) add_user(users_.find(user)->second, theirs, mine, options_.heat);
   }
 
   // --- taking back
@@ -542,17 +527,52 @@ class interest_store {
     return std::next(at);
   }
 
-  void withdraw_empty_entries(const interest_store& other, std::size_t items_before) {
-    for (const auto& [user, theirs] : other.users_) {
-      const auto at = users_.find(user);
-      if (at == users_.end()) continue;
-      table& entries = at->second.entries;
-      entries.erase_if(layout_, [&](std::size_t i) { return is_empty(entries, i); });
-      if (entries.size() == 0) users_.erase(at);
+  /// Everything in a merge that can fail, before anything is added; returns this store's handle of each of the other's items.
+  template <class Predicate>
+  std::vector<std::uint32_t> make_room(const interest_store& other, Predicate wanted) {
+    const char* const difference = detail::difference_of(options_, other.options_);
+    if (difference != nullptr)
+      throw std::invalid_argument(std::string("ebb::interest_store::merge: both stores must keep the same ") +
+                                  difference + ", got different ones");
+    const std::size_t items_before = items_.size();
+    try {
+      std::vector<std::uint32_t> mine(other.items_.size());
+      for (std::size_t h = 0; h < mine.size(); ++h) mine[h] = handle_of(other.items_[h]);
+      for (const auto& [user, theirs] : other.users_) {
+        if (!wanted(user)) continue;
+        table& entries = users_[user].entries;
+        for (std::size_t j = 0; j < theirs.entries.size(); ++j)
+          entries.find_or_add(layout_, mine[theirs.entries.item(j)]);
+      }
+      return mine;
+    } catch (...) {
+      for (const auto& [user, theirs] : other.users_) {
+        const auto at = users_.find(user);
+        if (at == users_.end()) continue;
+        table& entries = at->second.entries;
+        entries.erase_if(layout_, [&](std::size_t i) { return is_empty(entries, i); });
+        if (entries.size() == 0) users_.erase(at);
+      }
+      heat_.erase_if(heat_layout_, [&](std::size_t i) { return i >= items_before; });
+      item_users_.resize(items_before);
+      items_.truncate(items_before);
+      throw;
     }
-    heat_.erase_if(heat_layout_, [&](std::size_t i) { return i >= items_before; });
-    item_users_.resize(items_before);
-    items_.truncate(items_before);
+  }
+
+  void add_user(user_state& state, const user_state& theirs, const std::vector<std::uint32_t>& mine, bool with_heat) {
+    for (std::size_t j = 0; j < theirs.entries.size(); ++j) {
+      const std::uint32_t handle = mine[theirs.entries.item(j)];
+      const detail::entry_row<T> row = state.entries.row(layout_, state.entries.find(handle));
+      const bool is_new = *row.count == 0 && theirs.entries.count(j) > 0;
+      detail::add_row(layout_, row, layout_, theirs.entries, j);
+      if (with_heat) detail::add_row(heat_layout_, heat_.row(heat_layout_, handle), layout_, theirs.entries, j);
+      item_users_[handle] += is_new ? 1 : 0;
+      entries_ += is_new ? 1 : 0;
+    }
+    if (theirs.first != detail::no_time) note_time(state, theirs.first);
+    if (theirs.newest != detail::no_time) note_time(state, theirs.newest);
+    state.events += theirs.events;
   }
 
   /// Takes an entry out of the heat; true when the heat's newest or first time is now only a bound.
@@ -598,13 +618,6 @@ class interest_store {
       }
       if (layout_.first_use) row.times[heat_layout_.first_time()] = found.first;
     }
-  }
-
-  void check_same_shape(const interest_store& other) const {
-    const char* const difference = detail::difference_of(options_, other.options_);
-    if (difference != nullptr)
-      throw std::invalid_argument(std::string("ebb::interest_store::merge: both stores must keep the same ") +
-                                  difference + ", got different ones");
   }
 
   [[nodiscard]] static ticks ticks_of(time_point t) noexcept { return t.time_since_epoch().count(); }

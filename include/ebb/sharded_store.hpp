@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+#ifndef EBB_SHARDED_STORE_HPP
+#define EBB_SHARDED_STORE_HPP
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <iterator>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <shared_mutex>
+#include <utility>
+#include <vector>
+
+#include "ebb/interest_store.hpp"
+#include "ebb/store_options.hpp"
+#include "ebb/time.hpp"
+#include "ebb/timescales.hpp"
+
+namespace ebb {
+
+namespace detail {
+
+/// A readers-and-writer lock that no stream of readers can keep a writer out of: who waits to write closes the door to new readers.
+///
+/// Locks as std::shared_mutex does.
+class fair_mutex {
+ public:
+  void lock() {
+    const std::lock_guard door(door_);
+    room_.lock();
+  }
+  void unlock() { room_.unlock(); }
+  void lock_shared() {
+    const std::lock_guard door(door_);
+    room_.lock_shared();
+  }
+  void unlock_shared() { room_.unlock_shared(); }
+
+ private:
+  std::mutex door_;
+  std::shared_mutex room_;
+};
+
+}  // namespace detail
+
+/// An interest store for many threads: users are dealt out to shards, each a store with a lock of its own. There is no lock on the whole.
+///
+/// What is guaranteed:
+/// - Operations on one user (observe, dislike, retract, retract_dislike, interest, top, dislike_of, rhythm, forget_user, read, update) are
+///   linearisable: each happens at one moment between call and return, and a read sees every write that returned before it began.
+///   Readers of one shard run together; a writer waits for no more readers than were there before it.
+/// - Operations on many users (heat, users, size, bytes, forget_item, prune, merge, snapshot) visit the shards one after another, each shard's
+///   part at one moment: a snapshot has every user whole, as of some moment during the call, and never half an event.
+/// - A function given to read, update or visit runs under the shard's lock: it must be brief and must not call back into the store.
+/// - A reading `now` that another thread's newer event has overtaken is refused as in interest_store; `read` can look and then choose.
+/// Memory: item names and heat are kept once a shard that meets the item.
+/// Complexity: as interest_store; operations on many users times the number of shards.
+template <identifier User, identifier Item, std::floating_point T = double, int Lanes = 0>
+class sharded_store {
+ public:
+  using store_type = interest_store<User, Item, T, Lanes>;
+  using user_type = User;
+  using item_type = Item;
+
+  /// Errors: std::invalid_argument unless 1 <= shards <= 65536; as interest_store.
+  explicit sharded_store(const store_options& options = {}, std::size_t shards = 64) {
+    detail::require(shards >= 1 && shards <= 65536, "sharded_store", "shards must be in [1, 65536]", shards);
+    shards_.reserve(shards);
+    for (std::size_t s = 0; s < shards; ++s) shards_.push_back(std::make_unique<shard>(options));
+  }
+
+  /// What a store holds (one loaded from a snapshot, say), dealt out to shards.
+  explicit sharded_store(const store_type& store, std::size_t shards = 64) : sharded_store(store.options(), shards) {
+    merge(store);
+  }
+
+  // --- one user, one lock
+
+  /// Calls f(const store_type&) while nobody writes to the user's shard: several reads as of one moment.
+  template <std::invocable<const store_type&> Function>
+  decltype(auto) read(const User& user, Function&& f) const {
+    const shard& s = shard_of(user);
+    const std::shared_lock lock(s.mutex);
+    return std::invoke(std::forward<Function>(f), std::as_const(s.store));
+  }
+
+  /// Calls f(store_type&) while nobody else uses the user's shard: read and write as one step. f must touch no other user.
+  template <std::invocable<store_type&> Function>
+  decltype(auto) update(const User& user, Function&& f) {
+    shard& s = shard_of(user);
+    const std::unique_lock lock(s.mutex);
+    return std::invoke(std::forward<Function>(f), s.store);
+  }
+
+  void observe(const User& user, const Item& item, time_point time, double amount = 1.0) {
+    update(user, [&](store_type& s) { s.observe(user, item, time, amount); });
+  }
+  void dislike(const User& user, const Item& item, time_point time, double amount = 1.0) {
+    update(user, [&](store_type& s) { s.dislike(user, item, time, amount); });
+  }
+  bool retract(const User& user, const Item& item, time_point time, double amount = 1.0) {
+    return update(user, [&](store_type& s) { return s.retract(user, item, time, amount); });
+  }
+  bool retract_dislike(const User& user, const Item& item, time_point time, double amount = 1.0) {
+    return update(user, [&](store_type& s) { return s.retract_dislike(user, item, time, amount); });
+  }
+  bool forget_user(const User& user) {
+    return update(user, [&](store_type& s) { return s.forget_user(user); });
+  }
+  [[nodiscard]] double interest(const User& user, const Item& item, const reading& how, time_point now) const {
+    return read(user, [&](const store_type& s) { return s.interest(user, item, how, now); });
+  }
+  [[nodiscard]] std::vector<ranked_item<Item>> top(const User& user, std::size_t k, const reading& how,
+                                                   time_point now) const {
+    return read(user, [&](const store_type& s) { return s.top(user, k, how, now); });
+  }
+  [[nodiscard]] double dislike_of(const User& user, const Item& item, time_point now) const {
+    return read(user, [&](const store_type& s) { return s.dislike_of(user, item, now); });
+  }
+  [[nodiscard]] rhythm_match rhythm(const User& user, const Item& item, std::size_t r, time_point now) const {
+    return read(user, [&](const store_type& s) { return s.rhythm(user, item, r, now); });
+  }
+  [[nodiscard]] bool contains(const User& user) const {
+    return read(user, [&](const store_type& s) { return s.contains(user); });
+  }
+
+  // --- all users, one shard after another
+
+  /// Calls f(const store_type&) for one shard after another, nobody writing to that shard meanwhile.
+  template <std::invocable<const store_type&> Function>
+  void visit(Function f) const {
+    for (const auto& s : shards_) {
+      const std::shared_lock lock(s->mutex);
+      std::invoke(f, std::as_const(s->store));
+    }
+  }
+
+  /// Heat of `item` at `now`, the sum over the shards.  Errors: as interest_store.
+  [[nodiscard]] double heat(const Item& item, const reading& how, time_point now) const {
+    double sum = 0;
+    visit([&](const store_type& s) { sum += s.heat(item, how, now); });
+    return sum;
+  }
+  [[nodiscard]] std::size_t users() const {
+    std::size_t sum = 0;
+    visit([&](const store_type& s) { sum += s.users(); });
+    return sum;
+  }
+  /// (user, item) pairs with at least one event.
+  [[nodiscard]] std::size_t size() const {
+    std::size_t sum = 0;
+    visit([&](const store_type& s) { sum += s.size(); });
+    return sum;
+  }
+  [[nodiscard]] std::size_t bytes() const {
+    std::size_t sum = shards_.size() * sizeof(shard);
+    visit([&](const store_type& s) { sum += s.bytes(); });
+    return sum;
+  }
+
+  bool forget_item(const Item& item) {
+    bool found = false;
+    for (const auto& s : shards_) {
+      const std::unique_lock lock(s->mutex);
+      found = s->store.forget_item(item) || found;
+    }
+    return found;
+  }
+
+  /// Errors: as interest_store; a `now` before some user's newest event leaves that shard and those after it as they were.
+  std::vector<typename store_type::pruned> prune(const reading& how, time_point now, double threshold,
+                                                 std::size_t keep = std::numeric_limits<std::size_t>::max()) {
+    std::vector<typename store_type::pruned> removed;
+    for (const auto& s : shards_) {
+      const std::unique_lock lock(s->mutex);
+      auto part = s->store.prune(how, now, threshold, keep);
+      removed.insert(removed.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
+    }
+    return removed;
+  }
+
+  /// Adds everything a store saw, each user to its shard.
+  ///
+  /// Errors: std::invalid_argument for a store of another shape, with nothing changed; std::bad_alloc may leave some shards merged.
+  void merge(const store_type& other) {
+    for (std::size_t n = 0; n < shards_.size(); ++n) {
+      const std::unique_lock lock(shards_[n]->mutex);
+      shards_[n]->store.merge_users(other, [&](const User& user) { return number_of(user) == n; });
+    }
+  }
+
+  /// All shards as one store, while others go on writing: each shard is copied under its lock, and joined without it.
+  ///
+  /// Memory: the result and one shard's copy.
+  [[nodiscard]] store_type snapshot() const {
+    store_type whole(options());
+    for (const auto& s : shards_) whole.merge(copy_of(*s));
+    return whole;
+  }
+
+  [[nodiscard]] std::size_t shards() const noexcept { return shards_.size(); }
+  [[nodiscard]] const store_options& options() const noexcept { return shards_.front()->store.options(); }
+  [[nodiscard]] const timescales& lanes() const noexcept { return options().lanes; }
+
+ private:
+  // A cache line and its neighbour: no two shards' locks share what a processor fetches at once.
+  struct alignas(128) shard {
+    explicit shard(const store_options& options) : store(options) {}
+
+    mutable detail::fair_mutex mutex;
+    store_type store;
+  };
+
+  [[nodiscard]] static store_type copy_of(const shard& s) {
+    const std::shared_lock lock(s.mutex);
+    return s.store;
+  }
+
+  [[nodiscard]] std::size_t number_of(const User& user) const {
+    // Other bits than the hash tables use, or each shard's tables would see only every n-th hash.
+    const std::uint64_t mixed = std::uint64_t{std::hash<User>{}(user)} * 0xd6e8feb86659fd93U;
+    return static_cast<std::size_t>((mixed ^ (mixed >> 32)) >> 16) % shards_.size();
+  }
+  [[nodiscard]] shard& shard_of(const User& user) { return *shards_[number_of(user)]; }
+  [[nodiscard]] const shard& shard_of(const User& user) const { return *shards_[number_of(user)]; }
+
+  std::vector<std::unique_ptr<shard>> shards_;
+};
+
+}  // namespace ebb
+
+#endif  // EBB_SHARDED_STORE_HPP
