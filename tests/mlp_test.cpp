@@ -117,7 +117,7 @@ void check_gradients(ebb::mlp<double> network, Eigen::MatrixXd x, const output_l
   }
 }
 
-output_loss squared_against(Eigen::MatrixXd target) {
+output_loss squared_against(const Eigen::MatrixXd& target) {
   return [target](const Eigen::MatrixXd& output, Eigen::MatrixXd& gradient) {
     return ebb::squared_loss(output, target, gradient);
   };
@@ -317,7 +317,7 @@ TEST_CASE("bad shapes and options are refused by name", "[mlp]") {
   REQUIRE_THROWS_AS(ebb::mlp<double>(1, {.dropout = std::nan("")}), std::invalid_argument);
 
   const ebb::mlp<double> network(3, {.hidden = {4}, .outputs = 2});
-  const ebb::mlp<double> twin = network;
+  const ebb::mlp<double> twin(3, {.hidden = {4}, .outputs = 2});
   const Eigen::MatrixXd x = Eigen::MatrixXd::Ones(3, 5), out_gradient = Eigen::MatrixXd::Ones(2, 5);
   Eigen::MatrixXd output(2, 5);
   Eigen::VectorXd gradient(network.parameter_count());

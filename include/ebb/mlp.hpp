@@ -79,11 +79,12 @@ class mlp {
   using vector = Eigen::Matrix<T, Eigen::Dynamic, 1>;
   using workspace = mlp_workspace<T>;
 
-  explicit mlp(Eigen::Index inputs, mlp_options options = {}) : inputs_(inputs), options_(std::move(options)) {
+  explicit mlp(Eigen::Index inputs, mlp_options options = {})
+      : inputs_(inputs), options_(std::move(options)), widest_(inputs) {
     detail::require(inputs > 0, "mlp", "inputs must be > 0", inputs);
     detail::require(options_.dropout >= 0.0 && options_.dropout < 1.0, "mlp", "dropout must be in [0, 1)",
                     options_.dropout);
-    Eigen::Index offset = 0, fan_in = inputs, widest = inputs;
+    Eigen::Index offset = 0, fan_in = inputs;
     for (std::size_t l = 0; l <= options_.hidden.size(); ++l) {
       const bool last = l == options_.hidden.size();
       const Eigen::Index units = last ? options_.outputs : options_.hidden[l];
@@ -91,10 +92,10 @@ class mlp {
       layers_.push_back({fan_in, units, offset, last ? options_.output_activation : options_.hidden_activation});
       offset += units * (fan_in + 1);
       fan_in = units;
-      widest = std::max(widest, units);
+      widest_ = std::max(widest_, units);
     }
     // A block of the widest layer fills at most half of Eigen's stack limit, which keeps the products' packing off the heap.
-    const Eigen::Index fitting = EIGEN_STACK_ALLOCATION_LIMIT / 2 / static_cast<Eigen::Index>(sizeof(T)) / widest;
+    const Eigen::Index fitting = EIGEN_STACK_ALLOCATION_LIMIT / 2 / static_cast<Eigen::Index>(sizeof(T)) / widest_;
     block_ = std::clamp<Eigen::Index>(fitting / 16 * 16, 16, 256);
     parameters_.setZero(offset);
     start();
@@ -219,10 +220,8 @@ class mlp {
   }
 
   void grow_scratch(workspace& memory) const {
-    Eigen::Index widest = inputs_;
-    for (const layer& at : layers_) widest = std::max(widest, at.units);
-    workspace::grow(memory.front_, widest * block_);
-    workspace::grow(memory.back_, widest * block_);
+    workspace::grow(memory.front_, widest_ * block_);
+    workspace::grow(memory.back_, widest_ * block_);
   }
 
   template <class Value>
@@ -312,6 +311,7 @@ class mlp {
   Eigen::Index inputs_;
   mlp_options options_;
   std::vector<layer> layers_;
+  Eigen::Index widest_;     // of inputs and layers
   Eigen::Index block_ = 0;  // columns worked on at a time
   vector parameters_;
 };
