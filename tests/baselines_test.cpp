@@ -84,7 +84,7 @@ class fixed_reading : public ebb::reading_model {
   [[nodiscard]] std::string name() const override { return "fixed"; }
 };
 
-double number(const ebb::parameters& params, const std::string& name) {
+double number(const ebb::model_parameters& params, const std::string& name) {
   for (const auto& [key, value] : params)
     if (key == name) return std::get<double>(value);
   FAIL("no parameter " << name);

@@ -20,7 +20,7 @@
 namespace {
 
 /// The half-life that the best single decay has found.
-ebb::duration half_life_in(const ebb::parameters& params) {
+ebb::duration half_life_in(const ebb::model_parameters& params) {
   for (const auto& [name, value] : params)
     if (name == "half_life_seconds") return ebb::duration(std::get<double>(value));
   return std::chrono::days(30);

@@ -20,7 +20,7 @@
 namespace replay {
 
 /// The first few parameters, for the table; the JSON has them all.
-inline std::string summary_of(const ebb::parameters& params) {
+inline std::string summary_of(const ebb::model_parameters& params) {
   constexpr std::size_t most = 3;
   constexpr std::string_view seconds = "_seconds";
   std::string text;

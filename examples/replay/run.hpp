@@ -27,7 +27,7 @@ namespace replay {
 /// One row of the table.
 struct outcome {
   std::string name;
-  ebb::parameters params;
+  ebb::model_parameters params;
   std::vector<std::pair<std::string, double>> metrics;  // by their names in the JSON
   ebb::difference vs_best_decay;
   ebb::duration training{0};

@@ -163,7 +163,7 @@ class exponential_model : public reading_model {
     read_by(reading(grid[mrr.best()] * std::pow(grid[1] / grid[0], mrr.offset())));
   }
 
-  [[nodiscard]] parameters params() const override { return {{"half_life_seconds", how().half_life().count()}}; }
+  [[nodiscard]] model_parameters params() const override { return {{"half_life_seconds", how().half_life().count()}}; }
 
  private:
   bool fixed_ = false;
@@ -194,20 +194,20 @@ class power_family_model : public reading_model {
     chosen_ = choices[mrr.best()];
   }
 
-  [[nodiscard]] parameters params() const override { return chosen_; }
+  [[nodiscard]] model_parameters params() const override { return chosen_; }
 
  protected:
   power_family_model() : reading_model(reading(std::chrono::days(30))) {}
 
   struct family {
     std::vector<std::vector<double>> rows;
-    std::vector<parameters> choices;
+    std::vector<model_parameters> choices;
   };
 
  private:
   [[nodiscard]] virtual family candidates(const timescales& bank, duration span) const = 0;
 
-  parameters chosen_;
+  model_parameters chosen_;
 };
 
 /// The power law (1 + gap/τ)^(−p), τ and p chosen by MRR on the tuning queries.
@@ -275,8 +275,8 @@ class mixture_model : public reading_model {
     beta_ = std::exp(start[bank.size()]);
   }
 
-  [[nodiscard]] parameters params() const override {
-    parameters out{{"beta", beta_}};
+  [[nodiscard]] model_parameters params() const override {
+    model_parameters out{{"beta", beta_}};
     for (int k = 0; k < how().bank().size(); ++k) {
       const std::string lane = std::to_string(k);
       out.emplace_back("half_life_seconds_" + lane, how().bank().half_life(k).count());

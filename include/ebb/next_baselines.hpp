@@ -98,7 +98,7 @@ class decayed_popularity_model : public next_model {
     for (std::size_t k = 0; k < candidates.size(); ++k) scores[k] = counts_[candidates[k]];
   }
 
-  [[nodiscard]] parameters params() const override { return {{"half_life_seconds", half_life_.count()}}; }
+  [[nodiscard]] model_parameters params() const override { return {{"half_life_seconds", half_life_.count()}}; }
 
  private:
   duration half_life_{0};
@@ -140,7 +140,7 @@ class user_interest_model : public next_model {
       scores[k] = reached[candidates[k]] + 1e-9 * popularity_[candidates[k]];
   }
 
-  [[nodiscard]] parameters params() const override { return {{"half_life_seconds", half_life_.count()}}; }
+  [[nodiscard]] model_parameters params() const override { return {{"half_life_seconds", half_life_.count()}}; }
 
  private:
   struct interest {

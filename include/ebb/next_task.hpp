@@ -169,7 +169,7 @@ class next_model {
   /// Writes one score a candidate, higher is likelier, for `user` at the end of the history; the user's own items may get any score.
   virtual void score(user_id user, std::span<const item_id> candidates, std::span<double> scores) = 0;
 
-  [[nodiscard]] virtual parameters params() const { return {}; }
+  [[nodiscard]] virtual model_parameters params() const { return {}; }
 };
 
 /// Means over the users asked about, and the share of the candidates that anybody was recommended; all in [0, 1].
@@ -244,7 +244,7 @@ template <class Score>
 /// How a model did in the next-new task.
 struct next_result {
   std::string name;
-  parameters params;
+  model_parameters params;
   next_metrics metrics;
   std::vector<double> ndcg;  ///< one a user asked about
   duration training{0};

@@ -22,7 +22,7 @@
 namespace ebb {
 
 /// What a fitted model says about itself: names and values, for tables and JSON.
-using parameters = std::vector<std::pair<std::string, std::variant<double, std::string>>>;
+using model_parameters = std::vector<std::pair<std::string, std::variant<double, std::string>>>;
 
 /// One question of the repeat task: to which of these items is this user coming back now?
 struct repeat_question {
@@ -208,7 +208,7 @@ class repeat_model {
   /// Writes one score a candidate, higher is likelier. Use logarithms: sums that underflow to equal zeros are ties.
   virtual void score(const repeat_question& question, std::span<double> scores) = 0;
 
-  [[nodiscard]] virtual parameters params() const { return {}; }
+  [[nodiscard]] virtual model_parameters params() const { return {}; }
 };
 
 /// One draw in [0, 1) a query, to break ties with: the same for every model under the same seed.
@@ -256,7 +256,7 @@ struct replay_ranks {
 /// How a model did in the test part of the repeat task.
 struct repeat_result {
   std::string name;
-  parameters params;
+  model_parameters params;
   std::vector<std::size_t> ranks;  ///< one a test query
   repeat_metrics metrics;
   duration training{0};

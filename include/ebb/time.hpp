@@ -25,8 +25,8 @@ using time_point = std::chrono::system_clock::time_point;
   const double count = ticks(since_epoch).count();
   if (!(std::abs(count) < 9.2e18)) {
     std::ostringstream text;
-    text << "ebb::to_time_point: since_epoch must be finite and within the clock's range, got "
-         << since_epoch.count() << " s";
+    text << "ebb::to_time_point: since_epoch must be finite and within the clock's range, got " << since_epoch.count()
+         << " s";
     throw std::invalid_argument(text.str());
   }
   return time_point(time_point::duration(static_cast<time_point::rep>(std::llround(count))));
