@@ -3,14 +3,17 @@
 #ifndef EBB_EXAMPLES_REPLAY_MODELS_HPP
 #define EBB_EXAMPLES_REPLAY_MODELS_HPP
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "ebb/baselines.hpp"
 #include "ebb/next_baselines.hpp"
+#include "ebb/return_model.hpp"
 
 namespace replay {
 
@@ -26,6 +29,15 @@ std::unique_ptr<Base> plain(std::uint64_t) {
   return std::make_unique<Model>();
 }
 
+/// One of the learned rankings; its networks are trained on as many threads as there are, to the same result.
+template <class Options>
+std::function<std::unique_ptr<ebb::repeat_model>(std::uint64_t)> learned(Options options) {
+  return [options](std::uint64_t seed) {
+    return std::make_unique<ebb::return_model>(
+        options(seed, std::max(1, static_cast<int>(std::thread::hardware_concurrency()))));
+  };
+}
+
 inline std::vector<entry<ebb::repeat_model>> repeat_models() {
   using base = ebb::repeat_model;
   return {
@@ -36,6 +48,9 @@ inline std::vector<entry<ebb::repeat_model>> repeat_models() {
       {"power_law", plain<ebb::power_law_model, base>},
       {"actr", plain<ebb::actr_model, base>},
       {"mixture", plain<ebb::mixture_model, base>},
+      {"rhythm", learned(ebb::rhythm_return_options)},
+      {"mlp", learned(ebb::mlp_return_options)},
+      {"listwise", learned(ebb::listwise_return_options)},
   };
 }
 
