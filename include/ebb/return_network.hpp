@@ -95,9 +95,10 @@ class return_scorer {
     network.check();
     detail::require(store.lanes() == network.lanes, "return_scorer",
                     "the store must keep the half-lives the network was learned on, lanes", store.lanes().size());
-    detail::require(
-        features_.size() == network.mean.size() && features_.candidate_features() == network.candidate_features,
-        "return_scorer", "the network must read the features of this store, features", network.mean.size());
+    if (!network.members.empty())
+      detail::require(
+          features_.size() == network.mean.size() && features_.candidate_features() == network.candidate_features,
+          "return_scorer", "the network must read the features of this store, features", network.mean.size());
     fold();
   }
 
@@ -121,7 +122,7 @@ class return_scorer {
     std::vector<ranked_item<item_type>> out;
     const user_state* const state = store_->find(user);
     if (state == nullptr) return out;
-    score(*state, now);
+    static_cast<void>(score(*state, now));
     std::vector<Eigen::Index> order(static_cast<std::size_t>(scores_.size()));
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<Eigen::Index>(i);
     const auto kept = static_cast<std::ptrdiff_t>(std::min(k, order.size()));

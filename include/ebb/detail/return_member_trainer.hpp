@@ -36,7 +36,7 @@ struct return_epoch {
 
 struct return_trainer_options {
   std::vector<Eigen::Index> hidden = {48, 32};  ///< units of the hidden layers; none learns a log-linear score
-  double dropout = 0.1;
+  double dropout = 0.2;
   int members = 3;                   ///< networks averaged, of seeds seed … seed + members − 1
   int epochs = 12;                   ///< at most
   int patience = 3;                  ///< epochs without gain before choosing ends

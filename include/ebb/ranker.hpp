@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: MIT
+#ifndef EBB_RANKER_HPP
+#define EBB_RANKER_HPP
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <numeric>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ebb/detail/moment_reading.hpp"
+#include "ebb/ema.hpp"
+#include "ebb/ranking_term.hpp"
+#include "ebb/time.hpp"
+#include "ebb/timescales.hpp"
+
+namespace ebb {
+
+/// Longer than any gap.
+inline constexpr duration forever{std::numeric_limits<double>::infinity()};
+
+/// How a term's weight follows what is known of the user: n events of their own against the strength m of the prior.
+///
+///   always  1                what holds for everybody alike: the host's score, a learned interest
+///   own     n / (m + n)      what the user's own events say: nothing at first, all in the end
+///   prior   m / (m + n)      what is true of most users, such as popularity: all at first, ever less
+///
+/// An unknown user is n = 0. `own` and `prior` add to 1, so the known, the sparse and the unknown user are one formula, continuous in n: the
+/// posterior mean of a share whose prior is worth m events.
+/// Source: Efron and Morris, Stein's estimation rule and its competitors, JASA 68, 1973, for the shrinkage; with a Dirichlet prior it is
+///         MacKay and Bauman Peto, A hierarchical Dirichlet language model, Natural Language Engineering 1(3), 1995.
+enum class term_role : std::uint8_t { always, own, prior };
+
+/// The factor of a role for n events, n >= 0 and not necessarily whole, against a prior worth m > 0 of them.
+[[nodiscard]] inline double role_factor(term_role role, double n, double m) noexcept {
+  switch (role) {
+    case term_role::own:
+      return n / (m + n);
+    case term_role::prior:
+      return m / (m + n);
+    case term_role::always:
+      break;
+  }
+  return 1;
+}
+
+/// How a term enters the score: weight · factor of its role · normalised value.
+struct term_options {
+  double weight = 1;  ///< any finite number
+  normalisation scale = normalisation::raw();
+  term_role role = term_role::always;
+
+  [[nodiscard]] friend bool operator==(const term_options&, const term_options&) = default;
+};
+
+/// What all terms of a ranker share.
+struct ranker_options {
+  double prior_strength = 10;  ///< m: with so many events, own and prior count alike; finite and > 0
+  /// How the user's events are counted. Unset: each is one, for ever. Set: each is its amount, decayed by this reading, so that a user who
+  /// was away for long is met like somebody new.
+  std::optional<reading> evidence = {};
+};
+
+/// What can be learned or kept in a file of a ranker: everything but the terms' code.
+struct ranker_settings {
+  struct term {
+    std::string name;
+    term_options how;
+  };
+
+  ranker_options options;
+  std::vector<term> terms;
+};
+
+/// One ranking.
+struct rank_options {
+  std::size_t k = 10;
+  /// Candidates the user used less than this long ago are left out: zero keeps all, `forever` leaves out all that were ever used.
+  duration not_seen_for{0};
+};
+
+/// A term's part in a score.
+struct contribution {
+  std::string term;
+  double weight;  ///< the term's weight times the factor of its role for this user
+  double value;   ///< what the term said of the item, normalised
+  double amount;  ///< weight · value
+};
+
+/// A ranked item and why it is there: `score` is the sum of the amounts, added in their order, to the last bit.
+template <class Item>
+struct recommendation {
+  Item item;
+  double score;
+  std::vector<contribution> why;  ///< one a term, in the order the terms were added
+};
+
+/// Ranks candidates by a sum of terms, and says of each ranked item why.
+///
+///   score(u, i, t) = Σ_j weight_j · factor_j(u, t) · normalised_j(term_j(u, i, t))
+///
+/// The ranker holds terms and numbers but no store: one serves any number of stores, and since ranking is const, any number of threads, as
+/// far as the terms' own functions do. A user or an item the store has never met is ranked like any other.
+/// Complexity: what the terms take for n candidates, and O(terms · n + n log k); memory O(terms · n).
+template <class Store>
+class ranker {
+  static_assert(
+      requires(const Store& store, const typename Store::user_type& user) {
+        { store.find(user) } -> std::convertible_to<const typename Store::user_state*>;
+        store.layout();
+      },
+      "ebb::ranker: Store must be an interest_store");
+
+ public:
+  using user_type = typename Store::user_type;
+  using item_type = typename Store::item_type;
+
+  /// Errors: std::invalid_argument unless prior_strength is finite and > 0.
+  explicit ranker(ranker_options options = {}) : options_(std::move(options)) { check(options_); }
+
+  /// Adds a term; the sum is taken in the order of adding.
+  ///
+  /// Errors: std::invalid_argument for an empty name, one that is there already, or a weight that is not finite.
+  template <class Term>
+  ranker& add(Term term, const term_options& how = {}) {
+    static_assert(ranking_term<Term, Store>,
+                  "ebb::ranker: Term must be copyable and have name() and fill(const ranking_question<Store>&, "
+                  "std::span<double>), both const");
+    std::string name(term.name());
+    detail::require(!name.empty() && find(name) == terms_.end(), "ranker", "a term's name must be new and not empty",
+                    "\"" + name + "\"");
+    check(name, how);
+    terms_.push_back({std::move(name), how, [term = std::move(term)](const question& asked, std::span<double> values) {
+                        term.fill(asked, values);
+                      }});
+    return *this;
+  }
+
+  /// The `k` best of the candidates, best first; ties go to the one given first.
+  ///
+  /// A candidate given twice is ranked twice. See candidates.hpp for where candidates come from.
+  /// Errors: std::domain_error when `now` is before the user's newest event; std::invalid_argument when there is no term, not_seen_for
+  ///         is negative or NaN, a term says something that is not finite (naming it), or the evidence is read by another bank.
+  [[nodiscard]] std::vector<recommendation<item_type>> rank(const Store& store, const user_type& user, time_point now,
+                                                            std::span<const item_type> candidates,
+                                                            const rank_options& options = {}) const {
+    detail::require(!terms_.empty(), "ranker", "there must be a term", terms_.size());
+    detail::require(options.not_seen_for >= duration(0), "ranker", "not_seen_for must be >= 0", options.not_seen_for);
+    const auto* const state = store.find(user);
+    if (state != nullptr && state->newest > now.time_since_epoch().count())
+      throw std::domain_error("ebb::ranker: now must not be before the user's newest event");
+
+    std::vector<std::uint32_t> handles;
+    std::vector<std::size_t> entries;
+    std::vector<item_type> unseen;  // only where some candidates are left out
+    bool all_kept = true;
+    handles.reserve(candidates.size());
+    entries.reserve(candidates.size());
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      const auto handle = store.handle(candidates[i]);
+      const std::size_t entry = handle && state != nullptr ? state->entries.find(*handle) : question::no_entry;
+      if (entry != question::no_entry && was_seen(store, *state, entry, now, options.not_seen_for)) {
+        if (std::exchange(all_kept, false)) unseen.assign(candidates.begin(), at(candidates.begin(), i));
+        continue;
+      }
+      handles.push_back(handle.value_or(question::no_handle));
+      entries.push_back(entry);
+      if (!all_kept) unseen.push_back(candidates[i]);
+    }
+    return best({store, user, state, now, all_kept ? candidates : unseen, handles, entries}, options.k);
+  }
+
+  /// Weights, roles, normalisations and the prior's strength.
+  [[nodiscard]] ranker_settings settings() const {
+    ranker_settings out{options_, {}};
+    for (const held_term& t : terms_) out.terms.push_back({t.name, t.how});
+    return out;
+  }
+
+  /// Takes over other numbers for the same terms, whose order stays.
+  ///
+  /// Errors: std::invalid_argument, with nothing changed, unless the settings name each term once and no other, and are in range.
+  void apply(const ranker_settings& settings) {
+    check(settings.options);
+    detail::require(settings.terms.size() == terms_.size(), "ranker::apply", "settings must name each term once",
+                    settings.terms.size());
+    std::vector<held_term> changed = terms_;
+    std::vector<char> named(changed.size(), 0);
+    for (const ranker_settings::term& t : settings.terms) {
+      check(t.name, t.how);
+      const auto place = static_cast<std::size_t>(find(t.name) - terms_.begin());
+      detail::require(place < named.size() && std::exchange(named[place], char(1)) == 0, "ranker::apply",
+                      "settings must name each term once and no other", "\"" + t.name + "\"");
+      changed[place].how = t.how;
+    }
+    options_ = settings.options;
+    terms_ = std::move(changed);
+  }
+
+ private:
+  using question = ranking_question<Store>;
+
+  struct held_term {
+    std::string name;
+    term_options how;
+    std::function<void(const question&, std::span<double>)> fill;
+  };
+
+  static void check(const ranker_options& options) {
+    detail::require(std::isfinite(options.prior_strength) && options.prior_strength > 0, "ranker",
+                    "prior_strength must be finite and > 0", options.prior_strength);
+  }
+  static void check(const std::string& name, const term_options& how) {
+    if (!std::isfinite(how.weight))
+      detail::require(false, "ranker", "the weight of \"" + name + "\" must be finite", how.weight);
+  }
+
+  [[nodiscard]] auto find(const std::string& name) const {
+    return std::find_if(terms_.begin(), terms_.end(), [&](const held_term& t) { return t.name == name; });
+  }
+
+  template <class Iterator>
+  [[nodiscard]] static Iterator at(Iterator first, std::size_t i) {
+    return first + static_cast<std::ptrdiff_t>(i);
+  }
+
+  [[nodiscard]] static bool was_seen(const Store& store, const typename Store::user_state& state, std::size_t i,
+                                     time_point now, duration within) {
+    if (within == duration(0) || state.entries.count(i) == 0) return false;
+    if (within == forever) return true;
+    const time_point last{time_point::duration(state.entries.times(store.layout(), i)[0])};
+    return detail::elapsed(last, now) < within;
+  }
+
+  /// n: how much of their own the user has shown.
+  [[nodiscard]] double evidence(const question& asked) const {
+    if (options_.evidence) {
+      const detail::moment_reading<Store> at(asked.store, *options_.evidence, asked.now, "evidence");
+      double sum = 0;
+      for (std::size_t i = 0; asked.state != nullptr && i < asked.state->entries.size(); ++i)
+        sum += at.interest(*asked.state, i);
+      return sum;
+    }
+    return asked.state == nullptr ? 0.0 : static_cast<double>(asked.state->events);
+  }
+
+  [[nodiscard]] std::vector<recommendation<item_type>> best(const question& asked, std::size_t k) const {
+    const std::size_t n = asked.size();
+    const double events = evidence(asked);
+    std::vector<double> values(terms_.size() * n);
+    std::vector<double> weights;
+    std::vector<double> amounts(n);
+    std::vector<double> scores(n, 0.0);
+    for (std::size_t j = 0; j < terms_.size(); ++j) {
+      const held_term& term = terms_[j];
+      const std::span<double> said(values.data() + j * n, n);
+      term.fill(asked, said);
+      check_finite(said, term.name, "values");
+      term.how.scale(said);
+      weights.push_back(term.how.weight * role_factor(term.how.role, events, options_.prior_strength));
+      // Each product is rounded in a loop of its own: fused into the sum it would not be the amount that is told.
+      for (std::size_t i = 0; i < n; ++i) amounts[i] = weights[j] * said[i];
+      check_finite(amounts, term.name, "weighted values");
+      for (std::size_t i = 0; i < n; ++i) scores[i] += amounts[i];
+      check_finite(scores, term.name, "scores up to that");
+    }
+
+    std::vector<std::size_t> order(n);
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    const auto kept = at(order.begin(), std::min(k, n));
+    std::partial_sort(order.begin(), kept, order.end(), [&](std::size_t a, std::size_t b) {
+      return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
+    });
+    std::vector<recommendation<item_type>> out;
+    out.reserve(std::min(k, n));
+    for (auto i = order.begin(); i != kept; ++i) {
+      out.push_back({asked.items[*i], scores[*i], {}});
+      out.back().why.reserve(terms_.size());
+      for (std::size_t j = 0; j < terms_.size(); ++j) {
+        const double value = values[j * n + *i];
+        out.back().why.push_back({terms_[j].name, weights[j], value, weights[j] * value});
+      }
+    }
+    return out;
+  }
+
+  static void check_finite(std::span<const double> values, const std::string& term, const char* what) {
+    for (const double v : values)
+      if (!std::isfinite(v))
+        detail::require(false, "ranker", std::string("the ") + what + " of term \"" + term + "\" must be finite", v);
+  }
+
+  ranker_options options_;
+  std::vector<held_term> terms_;
+};
+
+}  // namespace ebb
+
+#endif  // EBB_RANKER_HPP
