@@ -24,13 +24,6 @@ using store = ebb::interest_store<std::string, std::string>;
 
 }  // namespace
 
-TEST_CASE("a return that no timescale foresaw teaches nothing", "[adaptive]") {
-  ebb::adaptive_weights learner({0.5, 0.5});
-  CHECK(learner.learn(std::vector{0.0, 0.0}) == std::numeric_limits<double>::infinity());
-  CHECK(learner.weights()[0] == 0.5);
-  CHECK(learner.state().rounds == 0);
-}
-
 TEST_CASE("a store's chances are those of the raw events", "[adaptive]") {
   struct raw {
     std::string item;

@@ -135,6 +135,13 @@ TEST_CASE("a basket is one round, in whatever order its items stand", "[adaptive
   CHECK(one.state().rounds == 1);
 }
 
+TEST_CASE("a return that no timescale foresaw teaches nothing", "[adaptive_weights]") {
+  ebb::adaptive_weights learner({0.5, 0.5});
+  CHECK(learner.learn(std::vector{0.0, 0.0}) == std::numeric_limits<double>::infinity());
+  CHECK(learner.weights()[0] == 0.5);
+  CHECK(learner.state().rounds == 0);
+}
+
 TEST_CASE("adaptive weights refuse what they cannot mean", "[adaptive_weights]") {
   const std::vector<double> prior{0.5, 0.5};
   for (const double rate : {0.0, -0.1, 0.51, std::nan("")})
