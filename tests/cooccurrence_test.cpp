@@ -85,7 +85,8 @@ TEST_CASE("sums stay right over thousands of half-lives", "[cooccurrence]") {
   const ebb::cooccurrence_options options{.gap_half_life = 5h, .half_life = 1h, .window = 1000};
   std::vector<event> events = random_events(3, 200, 1, 3, 100'000);
   std::sort(events.begin(), events.end(), [](const event& a, const event& b) { return a.time < b.time; });
-  for (int i = 0; i < 20; ++i) events.push_back({0, "i" + std::to_string(i % 3), ebb::time_point(100'000h + i * 20min), 1.0});
+  for (int i = 0; i < 20; ++i)
+    events.push_back({0, "i" + std::to_string(i % 3), ebb::time_point(100'000h + i * 20min), 1.0});
   pairs store(options);
   observe(store, events);
   const ebb::time_point now(100'010h);
@@ -177,7 +178,8 @@ TEST_CASE("a forgotten user's events are paired no more", "[cooccurrence]") {
 
 TEST_CASE("what a cooccurrence cannot work with is refused", "[cooccurrence]") {
   CHECK_THROWS_AS(pairs({.gap_half_life = 0h}), std::invalid_argument);
-  CHECK_THROWS_AS(pairs({.gap_half_life = ebb::duration(std::numeric_limits<double>::infinity())}), std::invalid_argument);
+  CHECK_THROWS_AS(pairs({.gap_half_life = ebb::duration(std::numeric_limits<double>::infinity())}),
+                  std::invalid_argument);
   CHECK_THROWS_AS(pairs({.half_life = -1h}), std::invalid_argument);
   CHECK_THROWS_AS(pairs({.window = 0}), std::invalid_argument);
   CHECK_THROWS_WITH(pairs({.most = 0}), "ebb::cooccurrence: most must be > 0, got 0");

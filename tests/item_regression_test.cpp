@@ -93,7 +93,8 @@ TEST_CASE("an item twice in a profile counts with the sum of its weights", "[ite
 TEST_CASE("what an item regression cannot be made of is refused", "[item_regression]") {
   const profiles none;
   CHECK_THROWS_AS(ebb::item_regression<double>(none, 3, 0.0), std::invalid_argument);
-  CHECK_THROWS_AS(ebb::item_regression<double>(none, 3, std::numeric_limits<double>::infinity()), std::invalid_argument);
+  CHECK_THROWS_AS(ebb::item_regression<double>(none, 3, std::numeric_limits<double>::infinity()),
+                  std::invalid_argument);
   CHECK_THROWS_AS(ebb::item_regression<double>(none, 0, 1.0), std::invalid_argument);
   CHECK_THROWS_AS(ebb::item_regression<double>(profiles{{{3, 1.0}}}, 3, 1.0), std::invalid_argument);
   CHECK_THROWS_AS(ebb::item_regression<double>(profiles{{{-1, 1.0}}}, 3, 1.0), std::invalid_argument);

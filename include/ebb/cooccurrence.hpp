@@ -26,10 +26,10 @@ enum class pairing {
 
 struct cooccurrence_options {
   pairing pairs = pairing::sequential;
-  duration gap_half_life = std::chrono::days(7);   ///< a pair this far apart counts half
-  duration half_life = std::chrono::days(90);      ///< what was seen this long ago counts half; infinite: never fades
-  std::size_t window = 20;                         ///< an event is paired with so many newest events of its user
-  std::size_t most = 200;                          ///< an item's companions are cut back to so many when they are twice as many
+  duration gap_half_life = std::chrono::days(7);  ///< a pair this far apart counts half
+  duration half_life = std::chrono::days(90);     ///< what was seen this long ago counts half; infinite: never fades
+  std::size_t window = 20;                        ///< an event is paired with so many newest events of its user
+  std::size_t most = 200;  ///< an item's companions are cut back to so many when they are twice as many
 };
 
 /// An item and how strongly it goes with another.
@@ -128,7 +128,8 @@ class cooccurrence {
   ///
   /// Errors: std::invalid_argument unless both have the same options.
   void merge(const cooccurrence& other) {
-    const bool alike = options_.pairs == other.options_.pairs && options_.gap_half_life == other.options_.gap_half_life &&
+    const bool alike = options_.pairs == other.options_.pairs &&
+                       options_.gap_half_life == other.options_.gap_half_life &&
                        options_.half_life == other.options_.half_life && options_.window == other.options_.window &&
                        options_.most == other.options_.most;
     detail::require(alike, "cooccurrence::merge", "both must have the same options", "different ones");

@@ -65,7 +65,8 @@ class item_regression {
   /// score: (items).
   void score(const item_profile<T>& profile, Eigen::Ref<vector> score) const {
     check(profile);
-    detail::require(score.size() == items_, "item_regression::score", "score must have one entry an item", score.size());
+    detail::require(score.size() == items_, "item_regression::score", "score must have one entry an item",
+                    score.size());
     score.setZero();
     if (by_user_)
       project_users(profile, score);
@@ -83,7 +84,8 @@ class item_regression {
 
   void check(const item_profile<T>& profile) const {
     for (const profile_entry<T>& x : profile) {
-      detail::require(x.item >= 0 && x.item < items_, "item_regression", "a profile's items must be in [0, items)", x.item);
+      detail::require(x.item >= 0 && x.item < items_, "item_regression", "a profile's items must be in [0, items)",
+                      x.item);
       detail::require(std::isfinite(x.weight), "item_regression", "a profile's weights must be finite", x.weight);
     }
   }
@@ -131,7 +133,8 @@ class item_regression {
   void project_users(const item_profile<T>& profile, Eigen::Ref<vector> score) const {
     vector shared = vector::Zero(users_);  // X x
     for (const profile_entry<T>& x : profile)
-      for (const user_weight& has : columns_[static_cast<std::size_t>(x.item)]) shared[has.user] += x.weight * has.weight;
+      for (const user_weight& has : columns_[static_cast<std::size_t>(x.item)])
+        shared[has.user] += x.weight * has.weight;
     const vector pull = inverse_ * shared;
     for (Eigen::Index j = 0; j < items_; ++j) {
       T sum = 0;
@@ -145,8 +148,8 @@ class item_regression {
   Eigen::Index users_ = 0;
   T ridge_;
   bool by_user_ = false;
-  matrix inverse_;                                // P (items, items), or (X Xᵀ + ridge I)⁻¹ (users, users)
-  vector diagonal_;                               // (items): P_jj
+  matrix inverse_;                                 // P (items, items), or (X Xᵀ + ridge I)⁻¹ (users, users)
+  vector diagonal_;                                // (items): P_jj
   std::vector<std::vector<user_weight>> columns_;  // X by item, from the users' side only
 };
 
