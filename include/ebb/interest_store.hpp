@@ -105,10 +105,12 @@ class interest_store {
   /// Errors: std::invalid_argument outside it, and for time_point::min().
   void observe(const User& user, const Item& item, time_point time, double amount = 1.0) {
     check_event("observe", time, amount);
-    unit_.set(layout_, ticks_of(time));
+    unit_.phases.reserve(layout_.rhythms.size());  // what can fail comes first
     const std::uint32_t handle = handle_of(item);
     user_state* state = nullptr;
     const detail::entry_row<T> row = row_of(user, handle, state);
+    row.prefetch();  // the row is on its way while the exponentials are computed
+    unit_.set(layout_, ticks_of(time));
     const bool is_new = *row.count == 0;
     detail::with_lanes<Lanes>(layout_.lanes, [&](auto lanes) {
       detail::add_event(layout_, lanes, row, unit_, amount);
@@ -433,14 +435,15 @@ class interest_store {
   }
 
   void score_all(const table& entries, const detail::read_plan& plan, std::vector<detail::scored_entry>& out) const {
-    out.clear();
-    out.reserve(entries.size());
+    out.resize(entries.size());
+    std::size_t scored = 0;
     detail::with_lanes<Lanes>(layout_.lanes, [&](auto lanes) {
       for (std::size_t i = 0; i < entries.size(); ++i)
         if (entries.count(i) > 0)
-          out.push_back(
-              detail::score_entry(layout_, lanes, entries.sums(layout_, i), entries.times(layout_, i)[0], i, plan));
+          out[scored++] =
+              detail::score_entry(layout_, lanes, entries.sums(layout_, i), entries.times(layout_, i)[0], i, plan);
     });
+    out.resize(scored);
   }
 
   [[nodiscard]] static double interest_of(const detail::scored_entry& s) noexcept {

@@ -66,9 +66,7 @@ struct unit_event {
     if (t == time) return;  // a basket's events share one moment
     phases.clear();
     for (const entry_layout::rhythm_lane& r : layout.rhythms) phases.emplace_back(t, r.period);
-    const int lanes = layout.grid.size();
-    layout.grid.powers(t, lanes, powers);
-    for (int k = 0; k < lanes; ++k) cells[k] = layout.grid.index(k, t);
+    with_lanes<0>(layout.grid.size(), [&](auto lanes) { layout.grid.locate(t, lanes, powers, cells); });
     time = t;
   }
 };

@@ -112,14 +112,22 @@ class lane_grid {
 
   /// out[k] = 2^((t − L_k) / h_k): what one unit that happens at t adds to lane k, anchored at t's own cell.
   void powers(ticks t, lane_array& out) const {
+    std::int64_t cells[max_lanes];
     out.resize(size());
-    powers(t, size(), out.data());
+    locate(t, size(), out.data(), cells);
   }
 
-  /// The same for the first `lanes` lanes.
-  void powers(ticks t, int lanes, double* out) const noexcept {
-    for (int k = 0; k < lanes; ++k) out[k] = fraction(k, t);
-    for (int k = 0; k < lanes; ++k) out[k] = exp2_of_fraction(out[k]);
+  /// The powers and the cells of a moment for the first `lanes` lanes, an int or an std::integral_constant.
+  template <class Lanes>
+  void locate(ticks t, Lanes lanes, double* powers, std::int64_t* cells) const noexcept {
+    const std::uint64_t u = unsigned_ticks(t);
+    const lane* const all = lanes_.data();
+    for (int k = 0; k < lanes; ++k) {
+      const std::uint64_t cell = multiply_high(u, all[k].reciprocal);
+      cells[k] = static_cast<std::int64_t>(cell);
+      powers[k] = static_cast<double>(static_cast<std::int64_t>(u - cell * all[k].half_life)) * all[k].inverse;
+    }
+    for (int k = 0; k < lanes; ++k) powers[k] = exp2_of_fraction(powers[k]);
   }
 
  private:

@@ -21,11 +21,10 @@ struct read_plan {
   std::int64_t cells[max_lanes];  // now's cell of lane k
 
   read_plan(const lane_grid& grid, const reading& how, lane_grid::ticks now) noexcept {
-    const int lanes = how.bank().size();
-    for (int k = 0; k < lanes; ++k) weights[k] = 2.0 - grid.fraction(k, now);
-    for (int k = 0; k < lanes; ++k)
-      weights[k] = how.weights()[static_cast<std::size_t>(k)] * (0.25 * exp2_of_fraction(weights[k]));
-    for (int k = 0; k < lanes; ++k) cells[k] = grid.index(k, now);
+    with_lanes<0>(how.bank().size(), [&](auto lanes) {
+      grid.locate(now, lanes, weights, cells);
+      for (int k = 0; k < lanes; ++k) weights[k] = how.weights()[static_cast<std::size_t>(k)] / weights[k];
+    });
   }
 };
 

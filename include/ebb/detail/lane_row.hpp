@@ -26,6 +26,10 @@ template <std::floating_point T>
 
 /// Puts t among the newest times, if it is one of them.
 inline void insert_recent(const entry_layout& layout, lane_grid::ticks* when, lane_grid::ticks t) noexcept {
+  if (layout.recent == 1) {
+    *when = std::max(*when, t);
+    return;
+  }
   lane_grid::ticks* const end = when + layout.recent;
   lane_grid::ticks* const at = std::upper_bound(when, end, t, std::greater<>{});
   if (at == end) return;
@@ -122,12 +126,13 @@ void settle(const entry_layout& layout, const entry_row<T>& row, lane_grid::tick
   const lane_grid::ticks newest = row.times[0];
   if (newest != last) move_anchor(layout, row, last, newest);
   double powers[max_lanes];
-  layout.grid.powers(newest, layout.lanes, powers);
+  std::int64_t cells[max_lanes];
+  layout.grid.locate(newest, layout.lanes, powers, cells);
   double bound = std::numeric_limits<double>::infinity();
   for (int k = layout.lanes - 1; k >= 0; --k) {
     const double value = static_cast<double>(row.sums[k]) / powers[k];
     if (value > bound) row.sums[k] = flushed<T>(bound * powers[k]);
-    const auto steps = std::min<std::int64_t>(layout.grid.index(k, last) - layout.grid.index(k, newest), 4096);
+    const auto steps = std::min<std::int64_t>(layout.grid.index(k, last) - cells[k], 4096);
     bound = std::min(bound, value + std::ldexp(noise[k] / powers[k], static_cast<int>(steps)));
   }
   for (std::size_t r = 0; r < layout.rhythms.size(); ++r) {
