@@ -11,7 +11,9 @@
 #include <thread>
 #include <vector>
 
+#include "ebb/adaptive_model.hpp"
 #include "ebb/baselines.hpp"
+#include "ebb/learned_decay_model.hpp"
 #include "ebb/next_baselines.hpp"
 #include "ebb/return_model.hpp"
 
@@ -48,6 +50,8 @@ inline std::vector<entry<ebb::repeat_model>> repeat_models() {
       {"power_law", plain<ebb::power_law_model, base>},
       {"actr", plain<ebb::actr_model, base>},
       {"mixture", plain<ebb::mixture_model, base>},
+      {"adaptive", plain<ebb::adaptive_model, base>},
+      {"learned_decay", [](std::uint64_t seed) { return std::make_unique<ebb::learned_decay_model>(seed); }},
       {"rhythm", learned(ebb::rhythm_return_options)},
       {"mlp", learned(ebb::mlp_return_options)},
       {"listwise", learned(ebb::listwise_return_options)},
