@@ -56,7 +56,7 @@ class item_terms {
 
   /// Words are runs of letters and digits, ASCII letters in lower case; bytes past ASCII count as letters.
   [[nodiscard]] static item_terms of_titles(const item_catalogue& catalogue, const std::vector<bool>& known) {
-    name_table words;
+    ebb::name_table words;
     std::vector<std::vector<std::uint32_t>> lists(catalogue.titles.size());
     for (std::size_t i = 0; i < lists.size(); ++i) {
       std::string word;
