@@ -15,6 +15,7 @@
 #include "ebb/baselines.hpp"
 #include "ebb/learned_decay_model.hpp"
 #include "ebb/next_baselines.hpp"
+#include "ebb/next_interest.hpp"
 #include "ebb/return_model.hpp"
 
 namespace replay {
@@ -64,6 +65,10 @@ inline std::vector<entry<ebb::next_model>> next_models() {
       {"popularity", plain<ebb::popularity_model, base>},
       {"decayed_popularity", plain<ebb::decayed_popularity_model, base>},
       {"user_interest", plain<ebb::user_interest_model, base>},
+      {"next_interest",
+       [](std::uint64_t seed) {
+         return std::make_unique<ebb::next_interest_model>(ebb::next_interest_options{.seed = seed});
+       }},
   };
 }
 
