@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+#ifndef EBB_CALIBRATION_HPP
+#define EBB_CALIBRATION_HPP
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <numeric>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <Eigen/Core>
+
+#include "ebb/detail/lbfgs.hpp"
+#include "ebb/loss.hpp"
+#include "ebb/scaler.hpp"
+#include "ebb/time.hpp"
+
+namespace ebb {
+
+namespace detail {
+
+inline void require_outcomes(const char* where, std::span<const double> outcomes, std::size_t size) {
+  require(outcomes.size() == size, where, "there must be one outcome each", outcomes.size());
+  for (const double y : outcomes) require(y >= 0 && y <= 1, where, "an outcome must be in [0, 1]", y);
+}
+inline void require_probabilities(const char* where, std::span<const double> predicted) {
+  for (const double p : predicted) require(p >= 0 && p <= 1, where, "a probability must be in [0, 1]", p);
+}
+
+}  // namespace detail
+
+/// −y ln p − (1 − y) ln(1 − p) of each prediction, in nats; infinite where a certainty was wrong.
+///
+/// Errors: std::invalid_argument unless all are in [0, 1] and there is one outcome a prediction.
+[[nodiscard]] inline std::vector<double> log_losses(std::span<const double> predicted,
+                                                    std::span<const double> outcomes) {
+  detail::require_probabilities("log_losses", predicted);
+  detail::require_outcomes("log_losses", outcomes, predicted.size());
+  std::vector<double> out;
+  for (std::size_t i = 0; i < predicted.size(); ++i) {
+    const double yes = outcomes[i] > 0 ? -outcomes[i] * std::log(predicted[i]) : 0.0;
+    const double no = outcomes[i] < 1 ? -(1 - outcomes[i]) * std::log1p(-predicted[i]) : 0.0;
+    out.push_back(yes + no);
+  }
+  return out;
+}
+
+/// Predictions of about the same size, and what came of them.
+struct reliability_bin {
+  double predicted = 0;   ///< their mean
+  double observed = 0;    ///< the share that happened; near `predicted` where probabilities can be taken at their word
+  double lo = 0, hi = 0;  ///< 95 % interval of that share (Wilson), as if outcomes were independent
+  std::size_t count = 0;
+};
+
+/// How far predicted probabilities can be taken at their word: bins of equal counts, lowest predictions first.
+///
+/// Equal predictions stay in one bin, so there may be fewer than `bins`.   Complexity: O(n log n).
+/// Errors: std::invalid_argument as log_losses, and unless bins >= 1.
+/// Source: A. Murphy, R. Winkler, Reliability of subjective probability forecasts, Applied Statistics 26, 1977;
+///         E. Wilson, Probable inference, JASA 22, 1927.
+[[nodiscard]] inline std::vector<reliability_bin> reliability_table(std::span<const double> predicted,
+                                                                    std::span<const double> outcomes, int bins = 10) {
+  constexpr const char* where = "reliability_table";
+  detail::require(bins >= 1, where, "bins must be >= 1", bins);
+  detail::require_probabilities(where, predicted);
+  detail::require_outcomes(where, outcomes, predicted.size());
+  std::vector<std::size_t> order(predicted.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return predicted[a] < predicted[b]; });
+  std::vector<reliability_bin> out;
+  const std::size_t n = order.size();
+  for (std::size_t begin = 0, b = 1; begin < n; ++b) {
+    std::size_t end = std::max(begin + 1, b * n / static_cast<std::size_t>(bins));
+    while (end < n && predicted[order[end]] == predicted[order[end - 1]]) ++end;
+    if (b >= static_cast<std::size_t>(bins)) end = n;
+    reliability_bin bin;
+    for (std::size_t i = begin; i < end; ++i) {
+      bin.predicted += predicted[order[i]];
+      bin.observed += outcomes[order[i]];
+    }
+    const auto count = static_cast<double>(end - begin);
+    bin.predicted /= count;
+    bin.observed /= count;
+    constexpr double z2 = 1.96 * 1.96;
+    const double middle = (bin.observed + z2 / (2 * count)) / (1 + z2 / count);
+    const double half =
+        std::sqrt(z2 * (bin.observed * (1 - bin.observed) + z2 / (4 * count)) / count) / (1 + z2 / count);
+    bin.lo = std::max(0.0, middle - half);
+    bin.hi = std::min(1.0, middle + half);
+    bin.count = end - begin;
+    out.push_back(bin);
+    begin = end;
+  }
+  return out;
+}
+
+/// A probability that rises with a score and assumes no more than that: the likeliest non-decreasing function.
+///
+/// Neighbouring scores are pooled until the shares that happened rise from pool to pool. A pool's probability is then
+/// (Σ y + ½) / (n + 1), so that none is a certainty, and pools are joined again where these fall. Between two pools it is
+/// interpolated, beyond the outermost it is theirs.
+/// Complexity: O(n log n) to fit, O(log pools) a reading.
+/// Errors: std::invalid_argument when there are no scores, one is NaN, or outcomes are outside [0, 1] or of another number.
+/// Source: M. Ayer et al., An empirical distribution function for sampling with incomplete information, Annals of
+///         Mathematical Statistics 26, 1955 (pool adjacent violators).
+class isotonic_calibration {
+ public:
+  isotonic_calibration(std::span<const double> scores, std::span<const double> outcomes) {
+    constexpr const char* where = "isotonic_calibration";
+    detail::require(!scores.empty(), where, "there must be scores", scores.size());
+    for (const double s : scores) detail::require(!std::isnan(s), where, "a score must be a number", s);
+    detail::require_outcomes(where, outcomes, scores.size());
+    std::vector<std::size_t> order(scores.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return scores[a] < scores[b]; });
+    std::vector<pool> pools;
+    for (std::size_t i = 0; i < order.size();) {
+      pool next{scores[order[i]], scores[order[i]], 0, 0};
+      for (; i < order.size() && scores[order[i]] == next.low; ++i) {
+        next.sum += outcomes[order[i]];
+        next.count += 1;
+      }
+      pools.push_back(next);
+    }
+    pools = joined(pools, [](const pool& p) { return p.sum / p.count; });
+    pools = joined(pools, smoothed);
+    for (const pool& p : pools) {
+      scores_.push_back(p.low);
+      probabilities_.push_back(smoothed(p));
+      if (p.high == p.low) continue;
+      scores_.push_back(p.high);
+      probabilities_.push_back(smoothed(p));
+    }
+  }
+
+  [[nodiscard]] double operator()(double score) const {
+    const auto above = std::upper_bound(scores_.begin(), scores_.end(), score);
+    if (above == scores_.begin()) return probabilities_.front();
+    if (above == scores_.end()) return probabilities_.back();
+    const auto i = static_cast<std::size_t>(above - scores_.begin());
+    const double span = scores_[i] - scores_[i - 1];
+    const double share = std::isfinite(span) ? (score - scores_[i - 1]) / span : 0.0;
+    return probabilities_[i - 1] + share * (probabilities_[i] - probabilities_[i - 1]);
+  }
+
+  /// The corners: scores rising, and the probability at each.
+  [[nodiscard]] std::span<const double> scores() const noexcept { return scores_; }
+  [[nodiscard]] std::span<const double> probabilities() const noexcept { return probabilities_; }
+
+ private:
+  struct pool {
+    double low, high;
+    double sum, count;
+  };
+  [[nodiscard]] static double smoothed(const pool& p) noexcept { return (p.sum + 0.5) / (p.count + 1); }
+
+  /// Joins neighbours until `value` rises strictly.
+  template <class Value>
+  [[nodiscard]] static std::vector<pool> joined(const std::vector<pool>& pools, Value value) {
+    std::vector<pool> out;
+    for (pool next : pools) {
+      while (!out.empty() && value(out.back()) >= value(next)) {
+        next = {out.back().low, next.high, out.back().sum + next.sum, out.back().count + next.count};
+        out.pop_back();
+      }
+      out.push_back(next);
+    }
+    return out;
+  }
+
+  std::vector<double> scores_;
+  std::vector<double> probabilities_;
+};
+
+/// What a `logistic_calibration` has learned.
+struct logistic_state {
+  scaler_state scaling;
+  Eigen::VectorXd weights;  ///< (features), of the scaled features
+  double bias = 0;
+};
+
+/// A probability from a few features: σ(bias + Σ weight · scaled feature). With one feature, a score, it is Platt's scaling.
+///
+/// Fitted by the mean log-loss plus ½·ridge·‖weights‖², by L-BFGS. Features are scaled to variance 1 and clipped at ±4, so
+/// that one far-out value cannot make a certainty; a missing one (NaN) counts as its mean.
+/// Shapes: x (features, samples), a column is a sample.   Complexity: O(features · samples) a step, some 30 steps.
+/// Errors: std::invalid_argument for shapes that do not fit, outcomes outside [0, 1], ridge < 0, no samples.
+/// Source: J. Platt, Probabilistic outputs for support vector machines, Advances in Large Margin Classifiers, 1999.
+class logistic_calibration {
+ public:
+  using matrix = Eigen::MatrixXd;
+
+  explicit logistic_calibration(logistic_state state) : state_(std::move(state)), scaler_(state_.scaling, {.clip = 4}) {
+    detail::require(
+        state_.weights.size() == scaler_.features() && state_.weights.allFinite() && std::isfinite(state_.bias),
+        "logistic_calibration", "there must be one finite weight a feature", state_.weights.size());
+  }
+
+  [[nodiscard]] static logistic_calibration fit(const Eigen::Ref<const matrix>& x, std::span<const double> outcomes,
+                                                double ridge = 1e-3) {
+    constexpr const char* where = "logistic_calibration::fit";
+    detail::require(x.rows() > 0 && x.cols() > 0, where, "there must be features and samples", x.cols());
+    detail::require(ridge >= 0, where, "ridge must be >= 0", ridge);
+    detail::require_outcomes(where, outcomes, static_cast<std::size_t>(x.cols()));
+    standard_scaler<double> scaler(x.rows(), {.clip = 4});
+    scaler.observe(x);
+    matrix z = x;
+    scaler.transform(z);
+    const Eigen::Map<const Eigen::RowVectorXd> y(outcomes.data(), x.cols());
+    matrix logit(1, x.cols());
+    matrix slope(1, x.cols());
+    const auto loss = [&](const Eigen::VectorXd& w, Eigen::VectorXd& gradient) {
+      const auto weights = w.head(x.rows());
+      logit.noalias() = weights.transpose() * z;
+      logit.array() += w[x.rows()];
+      const double value = logistic_loss(logit, y, slope);
+      gradient.resize(w.size());
+      gradient.head(x.rows()) = z * slope.transpose() + ridge * weights;
+      gradient[x.rows()] = slope.sum();
+      return value + 0.5 * ridge * weights.squaredNorm();
+    };
+    Eigen::VectorXd start = Eigen::VectorXd::Zero(x.rows() + 1);
+    const auto n = static_cast<double>(x.cols());
+    start[x.rows()] = std::log((y.sum() + 0.5) / (n - y.sum() + 0.5));
+    const Eigen::VectorXd w = detail::minimise(loss, start, 200, 1e-10).x;
+    return logistic_calibration({scaler.state(), w.head(x.rows()), w[x.rows()]});
+  }
+
+  /// x: (features, samples) → (samples), in (0, 1).
+  [[nodiscard]] Eigen::VectorXd operator()(const Eigen::Ref<const matrix>& x) const {
+    matrix z = x;
+    scaler_.transform(z);
+    const Eigen::ArrayXd logit = (z.transpose() * state_.weights).array() + state_.bias;
+    return (1.0 / (1.0 + (-logit).exp())).matrix();
+  }
+
+  [[nodiscard]] const logistic_state& state() const noexcept { return state_; }
+
+ private:
+  logistic_state state_;
+  standard_scaler<double> scaler_;
+};
+
+}  // namespace ebb
+
+#endif  // EBB_CALIBRATION_HPP
