@@ -21,7 +21,7 @@ int main() {
   for (int day = 0; day < 20; ++day) store.observe("ann", day % 3 == 0 ? "blues" : "jazz", monday + days(day));
   store.observe("bob", "yoga", monday + days(19));
   const std::vector<std::string> by_popularity = {"tea", "coffee", "cocoa", "yoga", "jazz"};
-  for (int user = 0; user < 40; ++user)
+  for (std::size_t user = 0; user < 40; ++user)
     for (std::size_t i = 0; i < by_popularity.size(); ++i)
       if (user % (i + 1) == 0)
         store.observe("user " + std::to_string(user), by_popularity[i], monday + days(user % 20));

@@ -61,16 +61,16 @@ TEST_CASE("a scorer gives what the formula gives, term by term", "[return_networ
       const auto& state = *store.find(user);
       features.compute(store, state, now);
       const Eigen::VectorXd scores = scorer.score(state, now);
-      const Eigen::Index n = features.values.rows();
-      const Eigen::RowVectorXf mean = features.values.colwise().mean();
+      const Eigen::Index n = features.values().rows();
+      const Eigen::RowVectorXf mean = features.values().colwise().mean();
       for (Eigen::Index i = 0; i < n; ++i) {
         double sum = 0;
         for (Eigen::Index k = 0; k < 4; ++k)
-          sum += network.weights[static_cast<std::size_t>(k)] * std::exp(features.log_lanes(i, k));
+          sum += network.weights[static_cast<std::size_t>(k)] * std::exp(features.log_lanes()(i, k));
         double expected = network.sharpness * std::log(sum);
         Eigen::VectorXf x(network.inputs());
         for (Eigen::Index f = 0; f < features.size(); ++f)
-          x[f] = std::min(4.0F, std::max(-4.0F, (features.values(i, f) - network.mean[f]) / network.scale[f]));
+          x[f] = std::min(4.0F, std::max(-4.0F, (features.values()(i, f) - network.mean[f]) / network.scale[f]));
         for (Eigen::Index f = 0; f < network.candidate_features; ++f)
           x[features.size() + f] = x[f] - (mean[f] - network.mean[f]) / network.scale[f];
         for (const auto& m : network.members)

@@ -71,7 +71,7 @@ class return_model : public repeat_model {
     const auto learn = [&] {
       for (const auto& [user, returned] : asked) {
         features.compute(*store_, *store_->find(user), second);
-        samples.add(features.values, features.log_lanes, returned);
+        samples.add(features.values(), features.log_lanes(), returned);
       }
       asked.clear();
     };

@@ -14,6 +14,9 @@
 #include <Eigen/Core>
 
 #include "ebb/activation.hpp"
+#include "ebb/detail/folded_members.hpp"
+#include "ebb/detail/lane_read.hpp"
+#include "ebb/detail/padded_columns.hpp"
 #include "ebb/interest_store.hpp"
 #include "ebb/mlp.hpp"
 #include "ebb/return_features.hpp"
@@ -65,13 +68,14 @@ struct return_network {
     for (const member& m : members) {
       detail::require(m.network.inputs() == inputs() && m.network.outputs() == 1, where,
                       "a member must read the inputs and write one output", m.network.inputs());
+      detail::require(m.network.options().output_activation == activation::identity, where,
+                      "a member's output must be linear, activation",
+                      static_cast<int>(m.network.options().output_activation));
       detail::require(m.linear.size() == inputs() && m.linear.allFinite() && m.network.parameters().allFinite(), where,
                       "a member's weights must be finite, one linear weight an input", m.linear.size());
-      detail::require(m.network.layers() == members[0].network.layers(), where, "all members must have one shape",
-                      m.network.layers());
-      for (std::size_t l = 0; l < m.network.layers(); ++l)
-        detail::require(m.network.bias(l).size() == members[0].network.bias(l).size(), where,
-                        "all members must have one shape", l);
+      detail::require(m.network.options().hidden == members[0].network.options().hidden &&
+                          m.network.options().hidden_activation == members[0].network.options().hidden_activation,
+                      where, "all members must have one shape, layers", m.network.layers());
     }
   }
 };
@@ -87,140 +91,100 @@ class return_scorer {
   using item_type = typename Store::item_type;
   using user_state = typename Store::user_state;
 
-  /// The store and the network must outlive the scorer.
+  /// The store must outlive the scorer; the network is copied.
   ///
   /// Errors: std::invalid_argument when the network does not `check()`, or was learned on other half-lives or features than the store keeps.
   return_scorer(const Store& store, const return_network& network)
-      : store_(&store), network_(&network), features_(store, network.features), base_(network.base()) {
+      : store_(&store), features_(store, network.features), base_(network.base()), sharpness_(network.sharpness) {
     network.check();
     detail::require(store.lanes() == network.lanes, "return_scorer",
                     "the store must keep the half-lives the network was learned on, lanes", store.lanes().size());
-    if (!network.members.empty())
-      detail::require(
-          features_.size() == network.mean.size() && features_.candidate_features() == network.candidate_features,
-          "return_scorer", "the network must read the features of this store, features", network.mean.size());
-    fold();
+    if (network.blend == 0 || network.members.empty()) return;
+    detail::require(
+        features_.size() == network.mean.size() && features_.candidate_features() == network.candidate_features,
+        "return_scorer", "the network must read the features of this store, features", network.mean.size());
+    blend_ = network.blend;
+    members_ = detail::folded_members(network.members, network.mean, network.scale, network.candidate_features,
+                                      return_network::clip);
   }
 
   /// One score an entry of the user, in the order of the entries; valid until the next call.
   ///
-  /// Errors: std::domain_error when `now` is before the newest event of the user or of one of the user's items.
+  /// An item without interest, only disliked or used for nothing, scores as if used for 1e-300.
+  /// Errors: std::domain_error when `now` is before the newest event of the user or, where networks speak, of one of the user's items.
   [[nodiscard]] const Eigen::VectorXd& score(const user_state& user, time_point now) {
-    features_.compute(*store_, user, now);
-    const Eigen::MatrixXd& logs = features_.log_lanes;
-    highest_ = logs.rowwise().maxCoeff();
-    scores_.setZero(logs.rows());
-    for (Eigen::Index k = 0; k < logs.cols(); ++k)
-      scores_.array() += base_.weights()[static_cast<std::size_t>(k)] * (logs.col(k) - highest_).array().exp();
-    scores_ = network_->sharpness * (highest_.array() + scores_.array().log());
-    if (network_->blend > 0 && !network_->members.empty()) add_networks();
+    read_base(user, now);
+    if (blend_ > 0) {
+      features_.compute_values(*store_, user, now);
+      members_.add_to(scores_, features_.columns(), blend_);
+    }
     return scores_;
   }
 
   /// The user's `k` items most likely to be returned to; `interest` holds the score. Empty for a user not known.
+  ///
+  /// An item that was only disliked is not among them.   Errors: as `score`.
   [[nodiscard]] std::vector<ranked_item<item_type>> top(const user_type& user, std::size_t k, time_point now) {
     std::vector<ranked_item<item_type>> out;
     const user_state* const state = store_->find(user);
     if (state == nullptr) return out;
     static_cast<void>(score(*state, now));
-    std::vector<Eigen::Index> order(static_cast<std::size_t>(scores_.size()));
-    for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<Eigen::Index>(i);
-    const auto kept = static_cast<std::ptrdiff_t>(std::min(k, order.size()));
-    std::partial_sort(order.begin(), order.begin() + kept, order.end(), [&](Eigen::Index a, Eigen::Index b) {
-      return scores_[a] != scores_[b] ? scores_[a] > scores_[b] : a < b;
-    });
-    for (std::ptrdiff_t r = 0; r < kept; ++r) {
-      const auto i = static_cast<std::size_t>(order[static_cast<std::size_t>(r)]);
-      const double s = scores_[order[static_cast<std::size_t>(r)]];
-      out.push_back({store_->item(state->entries.item(i)), s, s / std::numbers::ln2,
+    order_.clear();
+    for (std::size_t i = 0; i < state->entries.size(); ++i)
+      if (state->entries.count(i) > 0) order_.emplace_back(-scores_[static_cast<Eigen::Index>(i)], i);
+    const std::size_t kept = std::min(k, order_.size());
+    std::partial_sort(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(kept), order_.end());
+    out.reserve(kept);
+    for (std::size_t r = 0; r < kept; ++r) {
+      const auto [minus_score, i] = order_[r];
+      out.push_back({store_->item(state->entries.item(i)), -minus_score, -minus_score / std::numbers::ln2,
                      time_point(time_point::duration(state->entries.times(store_->layout(), i)[0]))});
     }
     return out;
   }
 
-  /// The features of the last call, for explanations: (candidates, features), named by `features().names()`.
+  /// What the networks read in the last call, for explanations: `features().values()`, (candidates, features), named by `features().names()`.
   [[nodiscard]] const return_features<Store>& features() const noexcept { return features_; }
 
  private:
-  using matrix = Eigen::MatrixXf;
-
-  /// The centred copies of the inputs are the inputs less a constant of the query: W [z; z − m] = (W_z + W_c) z − W_c m. Folding that in
-  /// halves the first product, and one product serves all members.
-  void fold() {
-    const Eigen::Index features = network_->mean.size();
-    const Eigen::Index own = network_->candidate_features;
-    const auto count = static_cast<Eigen::Index>(network_->members.size());
-    inverse_ = network_->scale.cwiseInverse();
-    if (count == 0) return;
-    units_ = network_->members[0].network.bias(0).size();
-    first_.resize(features, count * units_ + 1);
-    centre_.resize(own, count * units_ + 1);
-    bias_.setZero(count * units_ + 1);
-    first_.rightCols(1).setZero();
-    centre_.rightCols(1).setZero();
-    for (Eigen::Index m = 0; m < count; ++m) {
-      const auto& member = network_->members[static_cast<std::size_t>(m)];
-      const auto weight = member.network.weight(0);  // (units, inputs)
-      first_.middleCols(m * units_, units_) = weight.leftCols(features).transpose();
-      centre_.middleCols(m * units_, units_) = weight.rightCols(own).transpose();
-      bias_.segment(m * units_, units_) = member.network.bias(0);
-      first_.rightCols(1) += member.linear.head(features);
-      centre_.rightCols(1) += member.linear.tail(own);
-    }
-    first_.topRows(own) += centre_;
-  }
-
-  void add_networks() {
-    const Eigen::Index own = network_->candidate_features;
-    matrix& z = features_.values;
-    query_ = z.leftCols(own).colwise().mean();
-    for (Eigen::Index f = 0; f < z.cols(); ++f)
-      z.col(f) =
-          ((z.col(f).array() - network_->mean[f]) * inverse_[f]).max(-return_network::clip).min(return_network::clip);
-    query_.array() =
-        (query_.array() - network_->mean.head(own).transpose().array()) * inverse_.head(own).transpose().array();
-    shift_.noalias() = bias_.transpose() - query_ * centre_;
-    hidden_.noalias() = z * first_;
-    hidden_.rowwise() += shift_;
-    sum_ = hidden_.rightCols(1);
-    const auto count = static_cast<Eigen::Index>(network_->members.size());
-    Eigen::Map<Eigen::ArrayXf> all(hidden_.data(), hidden_.rows() * count * units_);
-    if (gate_.size() < all.size()) gate_.resize(all.size());
-    const mlp<float>& shape = network_->members[0].network;
-    const auto kind = [&](std::size_t l) {
-      return l + 1 == shape.layers() ? shape.options().output_activation : shape.options().hidden_activation;
-    };
-    activate<float>(kind(0), all, gate_.head(all.size()));
-    for (Eigen::Index m = 0; m < count; ++m) {
-      const mlp<float>& network = network_->members[static_cast<std::size_t>(m)].network;
-      layer_ = hidden_.middleCols(m * units_, units_);
-      for (std::size_t l = 1; l < network.layers(); ++l) {
-        next_.noalias() = layer_ * network.weight(l).transpose();
-        next_.rowwise() += network.bias(l).transpose();
-        Eigen::Map<Eigen::ArrayXf> flat(next_.data(), next_.size());
-        if (gate_.size() < flat.size()) gate_.resize(flat.size());
-        activate<float>(kind(l), flat, gate_.head(flat.size()));
-        layer_.swap(next_);
+  /// scores_[i] = β · ln Σ_k π_k S_ik.
+  void read_base(const user_state& user, time_point now) {
+    if (now.time_since_epoch().count() < user.newest)
+      throw std::domain_error("ebb::return_scorer: now must not be before the user's newest event");
+    const detail::entry_layout& layout = store_->layout();
+    const detail::read_plan plan(layout.grid, base_, now.time_since_epoch().count());
+    double next_to_nothing[detail::max_lanes];
+    std::fill_n(next_to_nothing, layout.lanes, detail::no_interest);
+    const auto n = static_cast<Eigen::Index>(user.entries.size());
+    logs_.resize(n, 2);  // interest, or 1 where it has underflown, and then its logarithm
+    detail::with_lanes<0>(layout.lanes, [&](auto lanes) {
+      for (std::size_t e = 0; e < user.entries.size(); ++e) {
+        const auto i = static_cast<Eigen::Index>(e);
+        const auto* const sums = user.entries.sums(layout, e);
+        const auto last = user.entries.times(layout, e)[0];
+        detail::scored_entry entry = detail::score_entry(layout, lanes, sums, last, e, plan);
+        if (!(entry.value > 0) && std::isinf(entry.log2))
+          entry.log2 = detail::read_log2(layout.grid, layout.lanes, next_to_nothing,
+                                         last == detail::no_time ? user.first : last, plan);
+        logs_[0][i] = entry.value > 0 ? entry.value : 1.0;
+        logs_[1][i] = entry.value > 0 ? 0.0 : std::numbers::ln2 * entry.log2;
       }
-      sum_ += layer_.col(0);
-    }
-    scores_ += (network_->blend / static_cast<double>(count)) * sum_.template cast<double>();
+    });
+    logs_.pad(0);
+    logs_.pad(1);
+    logs_.col(0) = sharpness_ * (logs_.col(0).log() + logs_.col(1));
+    scores_ = logs_.values().col(0);
   }
 
   const Store* store_;
-  const return_network* network_;
   return_features<Store> features_;
   reading base_;
-  Eigen::Index units_ = 0;
-  matrix first_;   // (features, members · units + 1): the first layers side by side, then the linear weights' sum
-  matrix centre_;  // (candidate features, members · units + 1)
-  Eigen::VectorXf bias_;     // (members · units + 1)
-  Eigen::VectorXf inverse_;  // (features)
-  Eigen::RowVectorXf query_, shift_;
-  matrix hidden_, layer_, next_;
-  Eigen::ArrayXf gate_;
-  Eigen::VectorXf sum_;
-  Eigen::VectorXd highest_, scores_;
+  double sharpness_;
+  double blend_ = 0;
+  detail::folded_members members_;
+  detail::padded_columns<double> logs_;
+  Eigen::VectorXd scores_;
+  std::vector<std::pair<double, std::size_t>> order_;
 };
 
 }  // namespace ebb

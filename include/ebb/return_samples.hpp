@@ -52,7 +52,8 @@ class return_samples {
   /// returned: positions of the candidates the user came back to, each once.
   /// Errors: std::invalid_argument when nothing was returned to, a position is out of range or named twice, or the shapes differ from those
   ///         of the moments before.
-  void add(const matrix& values, const Eigen::MatrixXd& log_lanes, std::span<const std::uint32_t> returned) {
+  void add(const Eigen::Ref<const matrix>& values, const Eigen::Ref<const Eigen::MatrixXd>& log_lanes,
+           std::span<const std::uint32_t> returned) {
     const auto candidates = static_cast<std::size_t>(values.rows());
     detail::require(!returned.empty(), "return_samples::add", "something must have been returned to", returned.size());
     detail::require(log_lanes.rows() == values.rows(), "return_samples::add", "log_lanes must have a row a candidate",
