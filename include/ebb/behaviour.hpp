@@ -21,11 +21,11 @@
 namespace ebb {
 
 /// How much of something there was: a plain number (a quantity, a rating) or a length of time, never one for the other.
-class measure {
+class event_value {
  public:
-  measure(double number) : number_(number) {}  // NOLINT(google-explicit-constructor): .value = 3
+  event_value(double number) : number_(number) {}  // NOLINT(google-explicit-constructor): .value = 3
   template <class Rep, class Period>
-  measure(std::chrono::duration<Rep, Period> time)  // NOLINT(google-explicit-constructor): .value = 45s
+  event_value(std::chrono::duration<Rep, Period> time)  // NOLINT(google-explicit-constructor): .value = 45s
       : number_(duration(time).count()), is_time_(true) {}
 
   /// The number; of a length of time, its seconds.
@@ -44,7 +44,7 @@ struct event {
   Item item;
   time_point time;
   std::string behaviour;                           ///< "view", "purchase" …, as the behaviour model names it
-  measure value = 1;                               ///< a quantity, a rating, a dwell time …
+  event_value value = 1;                           ///< a quantity, a rating, a dwell time …
   std::optional<std::uint64_t> id = std::nullopt;  ///< lets a redelivered event be recognised
 };
 
@@ -92,7 +92,7 @@ class value_rule {
   /// The share of the value, in [−1, 1]; below zero only `around`, for the opposite channel.
   /// Errors: std::invalid_argument, naming `behaviour`, unless the value is of the rule's kind (a number or a length of
   /// time; an ignored value may be either), finite, and >= 0 or on the rule's scale.
-  [[nodiscard]] double share(const measure& value, std::string_view behaviour) const {
+  [[nodiscard]] double share(const event_value& value, std::string_view behaviour) const {
     const double v = value.number();
     if (kind_ != kind::ignored && value.is_time() != timed_) {
       refuse(behaviour, timed_ ? "a length of time" : "a plain number", value);
@@ -138,7 +138,7 @@ class value_rule {
   static void require_finite(double end) {
     detail::require(std::isfinite(end), "value_rule", "the ends of a scale must be finite", end);
   }
-  [[noreturn]] static void refuse(std::string_view behaviour, std::string_view rule, const measure& value) {
+  [[noreturn]] static void refuse(std::string_view behaviour, std::string_view rule, const event_value& value) {
     std::ostringstream text;
     text << "ebb::behaviour_model: the value of \"" << behaviour << "\" must be " << rule << ", got " << value.number()
          << (value.is_time() ? " s" : "");
@@ -236,13 +236,13 @@ class behaviour_model {
   }
 
   /// The signal of one behaviour.   Errors: std::out_of_range for a foreign handle; `value_rule::share`'s for the value.
-  [[nodiscard]] signal operator()(handle behaviour, const measure& value = 1) const {
+  [[nodiscard]] signal operator()(handle behaviour, const event_value& value = 1) const {
     const signal full = share(behaviour, value);  // checks the handle
     const double weight = weights_[index(behaviour)];
     return {weight * full.interest, weight * full.dislike};
   }
   /// The same by name.   Errors: those of `id`, too.
-  [[nodiscard]] signal operator()(std::string_view name, const measure& value = 1) const {
+  [[nodiscard]] signal operator()(std::string_view name, const event_value& value = 1) const {
     return (*this)(id(name), value);
   }
   template <class User, class Item>
@@ -251,7 +251,7 @@ class behaviour_model {
   }
 
   /// The signal as it would be at θ = 1, which is also its derivative by θ.
-  [[nodiscard]] signal share(handle behaviour, const measure& value = 1) const {
+  [[nodiscard]] signal share(handle behaviour, const event_value& value = 1) const {
     const behaviour_rule& rule = rules_.at(index(behaviour));
     const double share = rule.value.share(value, names_[index(behaviour)]);
     const bool likes = (rule.to == channel::interest) == (share >= 0);

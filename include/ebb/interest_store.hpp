@@ -20,7 +20,7 @@
 #include "ebb/detail/entry_table.hpp"
 #include "ebb/detail/lane_read.hpp"
 #include "ebb/detail/lane_row.hpp"
-#include "ebb/detail/name_table.hpp"
+#include "ebb/detail/name_index.hpp"
 #include "ebb/store_options.hpp"
 #include "ebb/time.hpp"
 #include "ebb/timescales.hpp"
@@ -647,7 +647,7 @@ class interest_store {
   detail::entry_layout layout_;
   detail::entry_layout heat_layout_;
   user_map users_;
-  detail::name_table<Item> items_;
+  detail::name_index<Item> items_;
   std::vector<std::uint32_t> item_users_;  // (items)
   heat_table heat_;                        // (items)
   std::size_t entries_ = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#ifndef EBB_DETAIL_NAME_TABLE_HPP
-#define EBB_DETAIL_NAME_TABLE_HPP
+#ifndef EBB_DETAIL_NAME_INDEX_HPP
+#define EBB_DETAIL_NAME_INDEX_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -14,7 +14,7 @@ namespace ebb::detail {
 
 /// Names numbered 0, 1, 2 … in the order they come: the names in one array, and an open-addressed index into it.
 template <class Name>
-class name_table {
+class name_index {
  public:
   static constexpr std::uint32_t npos = static_cast<std::uint32_t>(-1);
 
@@ -84,4 +84,4 @@ class name_table {
 
 }  // namespace ebb::detail
 
-#endif  // EBB_DETAIL_NAME_TABLE_HPP
+#endif  // EBB_DETAIL_NAME_INDEX_HPP
