@@ -184,6 +184,27 @@ TEST_CASE("another version, type or shape is refused by name", "[snapshot]") {
   CHECK_THROWS_WITH(read_back<string_store>("{\"a\":1}\n"), contains("not a snapshot"));
 }
 
+TEST_CASE("a number of another kind or out of range is refused, not converted", "[snapshot]") {
+  ebb::interest_store<int, int> s({.lanes = {24h}});
+  s.observe(300, 7, day(0));
+  const std::string json = written(s, snapshot_format::json);
+  const auto refuses = [&](const std::string& what, const std::string& forged) {
+    std::string text = json;
+    REQUIRE(text.find(what) != std::string::npos);
+    text.replace(text.find(what), what.size(), forged);
+    CHECK_THROWS_AS((read_back<ebb::interest_store<int, int>>(text)), ebb::snapshot_error);
+    CHECK_THROWS_WITH((read_back<ebb::interest_store<int, int>>(text)), contains("whole number"));
+  };
+  refuses("\"user\":300", "\"user\":3e10");
+  refuses("\"user\":300", "\"user\":3.5");
+  refuses("\"user\":300", "\"user\":9000000000");
+  refuses("\"item\":7", "\"item\":true");
+  refuses("\"counts\":[1]", "\"counts\":[-1]");
+  refuses("\"events\":1", "\"events\":1e300");
+  refuses("\"half_lives\":[8", "\"half_lives\":[-9.9e18,8");
+  CHECK_THROWS_AS((read_back<ebb::interest_store<unsigned char, int>>(json)), ebb::snapshot_error);
+}
+
 TEST_CASE("names that are not UTF-8 need the binary format", "[snapshot]") {
   string_store s;
   s.observe("\xff\xfe", "x", day(0));
@@ -204,9 +225,9 @@ TEST_CASE("a save that fails at any write leaves the previous snapshot", "[snaps
   const scratch place;
   ebb::save_snapshot(small_store(), place.file());
   int_store big;
-  for (int i = 0; i < 3000; ++i) big.observe(i % 50, i, day(i % 100));
+  for (int i = 0; i < 1500; ++i) big.observe(i % 50, i, day(i % 100));
   const std::size_t size = written(big, snapshot_format::binary).size();
-  REQUIRE(size > 5 * 65536);
+  REQUIRE(size > 3 * 65536);
   for (std::size_t limit = 0; limit < size; limit += 65536 / 3) {
     const pid_t child = ::fork();
     if (child == 0) {  // the kernel makes the write at the limit fail
@@ -235,7 +256,7 @@ TEST_CASE("a save that fails at any write leaves the previous snapshot", "[snaps
 TEST_CASE("killed at any moment of a save, a whole snapshot is there", "[snapshot]") {
   const scratch place;
   int_store stores[2];
-  for (int i = 0; i < 3000; ++i) stores[i % 2].observe(i % 50, i, day(i % 100));
+  for (int i = 0; i < 1000; ++i) stores[i % 2].observe(i % 50, i, day(i % 100));
   ebb::save_snapshot(stores[0], place.file());
   ebb::random_engine random(1);
   int seen[2] = {0, 0};

@@ -59,15 +59,15 @@ namespace detail {
 
 [[nodiscard]] inline store_options options_from_json(const nlohmann::json& in) {
   std::vector<duration> half_lives;
-  for (const auto& ticks : in.at("half_lives")) half_lives.push_back(exact_duration(ticks.get<time_point::rep>()));
+  for (const auto& ticks : in.at("half_lives")) half_lives.push_back(exact_duration(strict<time_point::rep>(ticks)));
   store_options options{.lanes = timescales(half_lives),
-                        .recent = in.at("recent").get<int>(),
+                        .recent = strict<int>(in.at("recent")),
                         .first_use = in.at("first_use").get<bool>(),
                         .heat = in.at("heat").get<bool>()};
   for (const auto& r : in.at("rhythms"))
-    options.rhythms.push_back({exact_duration(r.at("period").get<time_point::rep>()), r.at("lane").get<int>()});
+    options.rhythms.push_back({exact_duration(strict<time_point::rep>(r.at("period"))), strict<int>(r.at("lane"))});
   if (!in.at("dislike_half_life").is_null())
-    options.dislike_half_life = exact_duration(in.at("dislike_half_life").get<time_point::rep>());
+    options.dislike_half_life = exact_duration(strict<time_point::rep>(in.at("dislike_half_life")));
   return options;
 }
 
@@ -182,7 +182,7 @@ class store_access {
 
   static void restore_item(Store& store, const nlohmann::json& record, columns<double>& heat) {
     const std::size_t before = store.items();
-    const std::uint32_t handle = store.handle_of(record.at("item").get<item_type>());
+    const std::uint32_t handle = store.handle_of(strict<item_type>(record.at("item")));
     if (handle != before) throw snapshot_error("an item is there twice");
     if (!store.options_.heat) return;
     heat.read(record, store.heat_layout_, 1);
@@ -190,12 +190,12 @@ class store_access {
   }
 
   static void restore_user(Store& store, const nlohmann::json& record, columns<value_type>& entries) {
-    const auto [at, is_new] = store.users_.try_emplace(record.at("user").get<user_type>());
+    const auto [at, is_new] = store.users_.try_emplace(strict<user_type>(record.at("user")));
     if (!is_new) throw snapshot_error("a user is there twice");
     auto& state = at->second;
-    record.at("first").get_to(state.first);
-    record.at("newest").get_to(state.newest);
-    record.at("events").get_to(state.events);
+    state.first = strict<time_point::rep>(record.at("first"));
+    state.newest = strict<time_point::rep>(record.at("newest"));
+    state.events = strict<std::uint64_t>(record.at("events"));
     const auto& items = record.at("items");
     const std::size_t n = items.is_binary() ? items.get_binary().size() / sizeof(std::uint32_t) : items.size();
     unpack(items, n, entries.items);

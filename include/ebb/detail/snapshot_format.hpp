@@ -57,12 +57,27 @@ template <class T>
   return nlohmann::json::binary(std::move(bytes));
 }
 
+/// The value as a T, refused where nlohmann_json would convert: a whole number stays whole and in range, a flag is no number.
+template <class T>
+[[nodiscard]] T strict(const nlohmann::json& value) {
+  if constexpr (std::floating_point<T>) {
+    if (!value.is_number()) throw snapshot_error("what must be a number is not");
+  } else if constexpr (std::integral<T> && !std::same_as<T, bool>) {
+    const bool fits = value.is_number_unsigned()  ? std::in_range<T>(value.get<std::uint64_t>())
+                      : value.is_number_integer() ? std::in_range<T>(value.get<std::int64_t>())
+                                                  : false;
+    if (!fits) throw snapshot_error("what must be a whole number of its range is not");
+  }
+  return value.get<T>();
+}
+
 /// The inverse of `packed`; throws unless there are exactly n values.
 template <class T>
 void unpack(const nlohmann::json& column, std::size_t n, std::vector<T>& out) {
   if (!column.is_binary()) {
-    column.get_to(out);
-    if (out.size() != n) throw snapshot_error("a column has the wrong length");
+    if (!column.is_array() || column.size() != n) throw snapshot_error("a column has the wrong length");
+    out.resize(n);
+    for (std::size_t i = 0; i < n; ++i) out[i] = strict<T>(column[i]);
     return;
   }
   const auto& bytes = column.get_binary();
