@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <stdexcept>
 #include <string>
@@ -13,22 +14,15 @@
 #include "ebb/interest_store.hpp"
 #include "ebb/random.hpp"
 #include "ebb/store_terms.hpp"
+#include "json_checks.hpp"
 
 using namespace std::chrono_literals;
+using ebb_test::check_refusals;
+using ebb_test::round_trip;
+using ebb_test::same_bits;
 using nlohmann::json;
 
 namespace {
-
-/// Through the text of a file and back; writing it again must give the same text.
-template <class T>
-T round_trip(const T& value) {
-  const std::string text = json(value).dump();
-  T back = json::parse(text).get<T>();
-  CHECK(json(back).dump() == text);
-  return back;
-}
-
-bool same_bits(double a, double b) { return std::memcmp(&a, &b, sizeof a) == 0; }
 
 ebb::duration random_duration(ebb::random_engine& random) { return ebb::duration(std::exp(random.uniform() * 30 - 6)); }
 
@@ -80,56 +74,6 @@ ebb::ranker_settings some_settings() {
   return settings;
 }
 
-/// Whatever is wrong with a field is refused as an invalid argument that names it.
-template <class T>
-void check_refusals(const T& value) {
-  const json good = value;
-  const auto refused = [&](const json& bad, const std::string& name) {
-    CAPTURE(bad.dump().substr(0, 400));
-    CHECK_THROWS_AS(bad.get<T>(), std::invalid_argument);
-    CHECK_THROWS_WITH(bad.get<T>(), contains("ebb::from_json: ") && contains(name));
-  };
-  CHECK_NOTHROW(good.get<T>());
-  for (const auto& field : good.items()) {
-    const std::string name = "\"" + field.key() + "\"";
-    json bad = good;
-    bad.erase(field.key());
-    refused(bad, name);
-    bad = good;
-    bad[field.key()] = json::object();
-    if (!field.value().is_object()) refused(bad, name);
-    if (field.value().is_number() || field.value().is_array()) {
-      bad[field.key()] = field.value().is_number() ? json("1") : json(1);
-      refused(bad, name);
-      bad[field.key()] = nullptr;
-      if (field.key() != "fill" && field.key() != "clip") refused(bad, name);  // there, null says "none"
-    }
-    if (field.value().is_number_float()) {
-      for (const double number : {std::nan(""), std::numeric_limits<double>::infinity()}) {
-        bad[field.key()] = number;
-        refused(bad, name);
-      }
-    }
-    if (field.value().is_array() && !field.value().empty()) {
-      bad[field.key()] = field.value();
-      bad[field.key()][0] = std::nan("");
-      refused(bad, field.value()[0].is_object() ? "a term" : name);
-    }
-    if (field.value().is_string()) {
-      bad[field.key()] = "something else";
-      refused(bad, name);
-    }
-  }
-  json bad = good;
-  bad["version"] = 2;
-  refused(bad, "\"version\"");
-  bad = good;
-  bad["halflife"] = 1;
-  refused(bad, "\"halflife\"");
-  refused(json(3), "must be an object");
-  refused(json::array(), "must be an object");
-}
-
 }  // namespace
 
 TEST_CASE("a decay family comes back to the last bit, also by its name alone", "[json]") {
@@ -142,8 +86,35 @@ TEST_CASE("a decay family comes back to the last bit, also by its name alone", "
     check_decay(ebb::power_law_decay(half_life, {.exponent = 0.02 + random.uniform() * 3}), random);
     check_decay(ebb::stretched_exponential_decay(half_life, {.stretch = 0.1 + random.uniform()}), random);
     check_decay(ebb::gaussian_decay(half_life, {.offset = half_life * random.uniform()}), random);
+    check_decay(ebb::step_decay(half_life, {.steps_per_half_life = 1 + static_cast<int>(random.below(9))}), random);
     check_decay(ebb::reading(1s + half_life / 1000), random);
+    check_decay(ebb::delayed_decay(half_life * random.uniform(), ebb::power_law_decay(half_life)), random);
+    const double share = random.uniform();
+    const ebb::mixture_decay<ebb::power_law_decay<>> mixture(
+        {ebb::power_law_decay<>(half_life), ebb::power_law_decay<>(half_life * 9, {.exponent = 0.3}),
+         ebb::power_law_decay<>(1min)},
+        {share, (1 - share) / 3, (1 - share) / 3 * 2});
+    check_decay(mixture, random);
+    check_decay(mixture.stretched_to(24h), random);
   }
+}
+
+TEST_CASE("a decay made of several families is read by name, to a certain depth", "[json]") {
+  const ebb::exponential_decay<> fast(1h);
+  const ebb::delayed_decay slow(24h, ebb::step_decay<>(72h));
+  json mixed = ebb::mixture_decay<>({fast, fast}, {0.25, 0.75});
+  mixed["parts"][1] = slow;
+  const auto decay = ebb::decay_from_json(mixed);
+  for (const ebb::duration gap : {ebb::duration(0), ebb::duration(1h), ebb::duration(24h * 30)})
+    CHECK(decay(gap) == Approx(0.25 * fast(gap) + 0.75 * slow(gap)));
+
+  json deep = fast;
+  for (int i = 0; i < 100; ++i) {
+    json outer = slow;
+    outer["inner"] = deep;
+    deep = outer;
+  }
+  CHECK_THROWS_WITH(ebb::decay_from_json(deep), contains("at most 16 deep"));
 }
 
 TEST_CASE("a bank comes back to the tick", "[json]") {
@@ -168,10 +139,9 @@ TEST_CASE("a reading comes back with its bank and its weights", "[json]") {
     for (int k = 0; k < bank.size(); ++k) sum += weights.emplace_back(random.uniform());
     for (double& w : weights) w /= sum;
     const ebb::reading how(bank, weights);
-    const ebb::reading back = json::parse(json(how).dump()).get<ebb::reading>();
+    const ebb::reading back = round_trip(how);
     CHECK(back.bank() == bank);
-    for (std::size_t k = 0; k < weights.size(); ++k)
-      CHECK(back.weights()[k] == Approx(how.weights()[k]).epsilon(1e-15));
+    for (std::size_t k = 0; k < weights.size(); ++k) CHECK(same_bits(back.weights()[k], how.weights()[k]));
   }
 }
 
@@ -282,6 +252,9 @@ TEST_CASE("whatever is wrong with a field is refused and the field named", "[jso
   check_refusals(ebb::power_law_decay(1h));
   check_refusals(ebb::stretched_exponential_decay(1h));
   check_refusals(ebb::gaussian_decay(1h));
+  check_refusals(ebb::step_decay(1h));
+  check_refusals(ebb::delayed_decay(1h, ebb::exponential_decay(2h)));
+  check_refusals(ebb::mixture_decay<>({ebb::exponential_decay(2h)}, {1.0}));
   check_refusals(ebb::timescales{1h, 2h});
   check_refusals(ebb::reading(1h));
   check_refusals(ebb::step_ema(0.25));

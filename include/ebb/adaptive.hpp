@@ -99,6 +99,7 @@ class adaptive_timescales {
   bool forget(const Key& key) { return learners_.erase(key) > 0; }
 
   [[nodiscard]] const reading& prior() const noexcept { return prior_; }
+  [[nodiscard]] const adaptive_options& options() const noexcept { return fresh_.options(); }
   [[nodiscard]] double sharpness() const noexcept { return beta_; }
   [[nodiscard]] const std::unordered_map<Key, adaptive_weights>& all() const noexcept { return learners_; }
 

@@ -62,6 +62,8 @@ enum class channel { interest, dislike };
 /// How an event's value becomes a share in [0, 1] of its behaviour's weight.
 class value_rule {
  public:
+  enum class kind { ignored, saturating, logarithmic, linear, around };
+
   /// share = 1, whatever the value.
   [[nodiscard]] static value_rule ignored() { return value_rule(); }
   /// share = v / (v + half): one half at `half`, all of it never.   Range: half > 0.
@@ -120,9 +122,14 @@ class value_rule {
     return 1;
   }
 
- private:
-  enum class kind { ignored, saturating, logarithmic, linear, around };
+  /// What the rule was made of: its kind, whether it is for lengths of time (then in seconds), and its numbers.
+  [[nodiscard]] kind how() const noexcept { return kind_; }
+  [[nodiscard]] bool is_timed() const noexcept { return timed_; }
+  [[nodiscard]] double low() const noexcept { return low_; }          ///< `linear`: nothing
+  [[nodiscard]] double neutral() const noexcept { return neutral_; }  ///< `saturating`, `logarithmic`: half
+  [[nodiscard]] double high() const noexcept { return high_; }        ///< `linear`: all
 
+ private:
   value_rule() = default;
   value_rule(kind k, double neutral) : kind_(k), neutral_(neutral) {}
   value_rule(kind k, double low, double neutral, double high) : kind_(k), low_(low), neutral_(neutral), high_(high) {}

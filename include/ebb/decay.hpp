@@ -321,6 +321,8 @@ class step_decay : public detail::exponent_decay<step_decay<T>, T> {
                     "steps_per_half_life must be in [1, 1024]", shape.steps_per_half_life);
   }
 
+  [[nodiscard]] int steps_per_half_life() const noexcept { return static_cast<int>(steps_); }
+
   template <class X>
   void exponent(X& x) const {
     using std::floor;

@@ -14,6 +14,7 @@
 
 #include "ebb/decay.hpp"
 #include "ebb/decay_function.hpp"
+#include "ebb/detail/simplex.hpp"
 #include "ebb/time.hpp"
 
 namespace ebb {
@@ -36,6 +37,7 @@ class delayed_decay {
   }
 
   [[nodiscard]] duration offset() const noexcept { return offset_; }
+  [[nodiscard]] const Inner& inner() const noexcept { return inner_; }
   [[nodiscard]] duration half_life() const { return offset_ + half_life_of(inner_); }
   [[nodiscard]] decay_value_t<Inner> operator()(duration gap) const { return inner_(after_offset(gap)); }
   /// log2 D(gap).
@@ -56,7 +58,7 @@ class delayed_decay {
 ///
 /// Parts of one type stand in a vector; parts of different types do too, as `std::function<double(ebb::duration)>`.
 /// A mixture of exponentials that is to be read from stored state is a `reading` of a bank of timescales instead.
-/// Range:  one weight a part, finite, >= 0, adding up to 1 (within 1e-9; they are then rescaled to do so exactly).
+/// Range:  one weight a part, finite, >= 0, adding up to 1 (within 1e-9; they are then rescaled to do so, but for rounding).
 /// Complexity: O(parts) a read.   Errors: std::invalid_argument outside the range; std::domain_error unless gap >= 0.
 template <decay_function Part = exponential_decay<>>
 class mixture_decay {
@@ -64,8 +66,10 @@ class mixture_decay {
   using value_type = decay_value_t<Part>;
   static constexpr std::string_view name = "mixture_decay";
 
-  mixture_decay(std::vector<Part> parts, std::vector<double> weights)
-      : parts_(std::move(parts)), weights_(std::move(weights)) {
+  /// speed: the parts see gap · speed; finite and > 0.
+  mixture_decay(std::vector<Part> parts, std::vector<double> weights, double speed = 1)
+      : parts_(std::move(parts)), weights_(std::move(weights)), speed_(speed) {
+    detail::require(std::isfinite(speed) && speed > 0, name, "speed must be finite and > 0", speed);
     detail::require(!parts_.empty() && parts_.size() == weights_.size(), name, "there must be one weight a part",
                     weights_.size());
     double sum = 0;
@@ -74,7 +78,7 @@ class mixture_decay {
       sum += weight;
     }
     detail::require(std::abs(sum - 1) <= 1e-9, name, "weights must add up to 1", sum);
-    for (double& weight : weights_) weight /= sum;
+    detail::rescale_to_one(weights_, sum);
   }
 
   /// The same mixture, stretched in time until D(half_life) = 1/2: its parts' half-lives then count only relative to
@@ -89,6 +93,9 @@ class mixture_decay {
   [[nodiscard]] std::size_t size() const noexcept { return parts_.size(); }
   [[nodiscard]] const std::vector<Part>& parts() const noexcept { return parts_; }
   [[nodiscard]] const std::vector<double>& weights() const noexcept { return weights_; }
+
+  /// How much faster than as made the parts run: what `stretched_to` has changed.
+  [[nodiscard]] double speed() const noexcept { return speed_; }
 
   /// Where D falls to one half, by bisection.   Complexity: some 150 reads.
   [[nodiscard]] duration half_life() const {
@@ -134,7 +141,7 @@ class mixture_decay {
 
   std::vector<Part> parts_;      // (K)
   std::vector<double> weights_;  // (K), π
-  double speed_ = 1;             // the parts see gap · speed
+  double speed_;                 // the parts see gap · speed
 };
 
 static_assert(decay_function<mixture_decay<>> && !semigroup_decay<mixture_decay<>>);

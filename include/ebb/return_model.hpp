@@ -126,7 +126,8 @@ class return_model : public repeat_model {
   void make_store() {
     scorer_.reset();
     scored_ = std::nullopt;
-    store_ = std::make_unique<store_type>(return_store_options(network_ ? network_->lanes : store_options{}.lanes));
+    store_ =
+        std::make_unique<store_type>(network_ ? network_->served_from() : return_store_options(store_options{}.lanes));
   }
 
   [[nodiscard]] timescales timescales_of(const replay_window& tuning) const {

@@ -41,16 +41,26 @@ struct return_network {
 
   timescales lanes;
   return_feature_set features = {};
-  std::vector<double> weights = {};  ///< π, one a lane, on the simplex
-  double sharpness = 1;              ///< β > 0
-  double blend = 0;                  ///< λ in [0, 1]
-  Eigen::VectorXf mean = {};         ///< (features)
-  Eigen::VectorXf scale = {};        ///< (features), > 0
+  std::vector<rhythm> rhythms = return_store_options(lanes).rhythms;  ///< of the store the features were read from
+  int recent = return_store_options(lanes).recent;                    ///< newest uses it kept an entry
+  std::vector<double> weights = {};                                   ///< π, one a lane, on the simplex
+  double sharpness = 1;                                               ///< β > 0
+  double blend = 0;                                                   ///< λ in [0, 1]
+  Eigen::VectorXf mean = {};                                          ///< (features)
+  Eigen::VectorXf scale = {};                                         ///< (features), > 0
   Eigen::Index candidate_features = 0;
   std::vector<member> members = {};
 
   /// The decay function in it.
   [[nodiscard]] reading base() const { return reading(lanes, weights); }
+
+  /// A store that it can rank from.
+  [[nodiscard]] store_options served_from() const {
+    store_options out = return_store_options(lanes);
+    out.rhythms = rhythms;
+    out.recent = recent;
+    return out;
+  }
 
   /// How many numbers a member reads: the features, and the candidates' once more, centred.
   [[nodiscard]] Eigen::Index inputs() const noexcept { return mean.size() + candidate_features; }
@@ -93,7 +103,8 @@ class return_scorer {
 
   /// The store must outlive the scorer; the network is copied.
   ///
-  /// Errors: std::invalid_argument when the network does not `check()`, or was learned on other half-lives or features than the store keeps.
+  /// Errors: std::invalid_argument when the network does not `check()`, or was learned on other half-lives, rhythms, kept uses or
+  ///         features than the store has.
   return_scorer(const Store& store, const return_network& network)
       : store_(&store), features_(store, network.features), base_(network.base()), sharpness_(network.sharpness) {
     network.check();
@@ -103,6 +114,13 @@ class return_scorer {
     detail::require(
         features_.size() == network.mean.size() && features_.candidate_features() == network.candidate_features,
         "return_scorer", "the network must read the features of this store, features", network.mean.size());
+    const detail::entry_layout needed = detail::entry_layout_of(network.served_from());
+    detail::require(!network.features.rhythms || store.layout().rhythms == needed.rhythms, "return_scorer",
+                    "the store must keep the rhythms the network was learned on, rhythms",
+                    store.layout().rhythms.size());
+    detail::require(!network.features.sequence || store.layout().recent == needed.recent, "return_scorer",
+                    "the store must keep as many recent uses as the network was learned on, recent uses",
+                    store.layout().recent);
     blend_ = network.blend;
     members_ = detail::folded_members(network.members, network.mean, network.scale, network.candidate_features,
                                       return_network::clip);

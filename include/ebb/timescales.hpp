@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "ebb/detail/lane_grid.hpp"
+#include "ebb/detail/simplex.hpp"
 #include "ebb/time.hpp"
 
 namespace ebb {
@@ -77,7 +78,7 @@ class timescales {
 /// Any reading can be applied to state that exists already: changing the decay replays nothing.
 /// Range:  gap >= 0 → [0, 1], D(0) == 1, completely monotone (it only ever falls, ever slower).
 /// Errors: std::invalid_argument unless there is one finite weight >= 0 a lane and they add to 1 (within 1e-9; they are then rescaled to
-///         add to 1 exactly); std::domain_error for a gap that is negative or not a number.
+///         add to 1, unless they do so but for rounding); std::domain_error for a gap that is negative or not a number.
 class reading {
  public:
   reading(timescales bank, std::vector<double> weights) : bank_(std::move(bank)), weights_(std::move(weights)) {
@@ -89,7 +90,7 @@ class reading {
       sum += w;
     }
     detail::require(std::abs(sum - 1) < 1e-9, "reading", "the weights must add to 1", sum);
-    for (double& w : weights_) w /= sum;
+    detail::rescale_to_one(weights_, sum);
   }
 
   /// One exponential: the bank of a single half-life and all weight on it.

@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ebb/decay.hpp"
+#include "ebb/decay_mixture.hpp"
 #include "ebb/detail/json_fields.hpp"
 #include "ebb/time.hpp"
 #include "ebb/timescales.hpp"
@@ -56,6 +57,26 @@ struct plain_decay_json {
     return decay;
   }
 };
+
+template <class Inner, class ReadInner>
+[[nodiscard]] delayed_decay<Inner> read_delayed_decay(const nlohmann::json& in, ReadInner read) {
+  json_fields fields(in, "ebb.delayed_decay", 1);
+  const duration offset = fields.seconds("offset_seconds");
+  delayed_decay<Inner> decay(offset, read(fields.at("inner")));
+  fields.finish();
+  return decay;
+}
+
+template <class Part, class ReadPart>
+[[nodiscard]] mixture_decay<Part> read_mixture_decay(const nlohmann::json& in, ReadPart read) {
+  json_fields fields(in, "ebb.mixture_decay", 1);
+  std::vector<Part> parts;
+  for (const nlohmann::json& part : fields.array("parts")) parts.push_back(read(part));
+  std::vector<double> weights = fields.numbers("weights");
+  mixture_decay<Part> decay(std::move(parts), std::move(weights), fields.number("speed"));
+  fields.finish();
+  return decay;
+}
 
 }  // namespace ebb::detail
 
@@ -118,6 +139,47 @@ struct adl_serializer<ebb::gaussian_decay<double>> {
 };
 
 template <>
+struct adl_serializer<ebb::step_decay<double>> {
+  static void to_json(json& out, const ebb::step_decay<double>& decay) {
+    out = ebb::detail::json_object("ebb.step_decay", 1);
+    out["half_life_seconds"] = decay.half_life().count();
+    out["steps_per_half_life"] = decay.steps_per_half_life();
+  }
+  static ebb::step_decay<double> from_json(const json& in) {
+    ebb::detail::json_fields fields(in, "ebb.step_decay", 1);
+    const ebb::step_decay<double> decay(fields.seconds("half_life_seconds"),
+                                        {.steps_per_half_life = fields.integer<int>("steps_per_half_life")});
+    fields.finish();
+    return decay;
+  }
+};
+
+template <class Inner>
+struct adl_serializer<ebb::delayed_decay<Inner>> {
+  static void to_json(json& out, const ebb::delayed_decay<Inner>& decay) {
+    out = ebb::detail::json_object("ebb.delayed_decay", 1);
+    out["offset_seconds"] = decay.offset().count();
+    out["inner"] = decay.inner();
+  }
+  static ebb::delayed_decay<Inner> from_json(const json& in) {
+    return ebb::detail::read_delayed_decay<Inner>(in, [](const json& inner) { return inner.get<Inner>(); });
+  }
+};
+
+template <class Part>
+struct adl_serializer<ebb::mixture_decay<Part>> {
+  static void to_json(json& out, const ebb::mixture_decay<Part>& decay) {
+    out = ebb::detail::json_object("ebb.mixture_decay", 1);
+    out["parts"] = decay.parts();
+    out["weights"] = decay.weights();
+    out["speed"] = decay.speed();
+  }
+  static ebb::mixture_decay<Part> from_json(const json& in) {
+    return ebb::detail::read_mixture_decay<Part>(in, [](const json& part) { return part.get<Part>(); });
+  }
+};
+
+template <>
 struct adl_serializer<ebb::timescales> {
   static void to_json(json& out, const ebb::timescales& bank) {
     out = ebb::detail::json_object("ebb.timescales", 1);
@@ -135,7 +197,6 @@ struct adl_serializer<ebb::timescales> {
   }
 };
 
-/// The weights come back to within a rounding each, since a reading divides them by their sum once more.
 template <>
 struct adl_serializer<ebb::reading> {
   static void to_json(json& out, const ebb::reading& how) {
@@ -155,20 +216,35 @@ struct adl_serializer<ebb::reading> {
 
 namespace ebb {
 
-/// A decay of whichever family the JSON names: what a configuration file says, as one type.
-///
-/// Errors: std::invalid_argument for a format that is no decay, and whatever that family refuses.
-[[nodiscard]] inline std::function<double(duration)> decay_from_json(const nlohmann::json& in) {
-  const std::string format = detail::json_format(in);
+namespace detail {
+
+/// depth: of decays within decays; deeper than any that means something is refused before the stack runs out.
+[[nodiscard]] inline std::function<double(duration)> any_decay_from_json(const nlohmann::json& in, int depth) {
+  using any = std::function<double(duration)>;
+  require(depth <= 16, "decay_from_json", "decays must stand at most 16 deep in each other", depth);
+  const std::string format = json_format(in);
+  const auto read_part = [depth](const nlohmann::json& part) { return any_decay_from_json(part, depth + 1); };
   if (format == "ebb.exponential_decay") return in.get<exponential_decay<double>>();
   if (format == "ebb.power_law_decay") return in.get<power_law_decay<double>>();
   if (format == "ebb.stretched_exponential_decay") return in.get<stretched_exponential_decay<double>>();
   if (format == "ebb.gaussian_decay") return in.get<gaussian_decay<double>>();
+  if (format == "ebb.step_decay") return in.get<step_decay<double>>();
+  if (format == "ebb.delayed_decay") return read_delayed_decay<any>(in, read_part);
+  if (format == "ebb.mixture_decay") return read_mixture_decay<any>(in, read_part);
   if (format == "ebb.linear_decay") return in.get<linear_decay<double>>();
   if (format == "ebb.window_decay") return in.get<window_decay<double>>();
   if (format == "ebb.reading") return in.get<reading>();
-  detail::require(false, "decay_from_json", "the \"format\" must be that of a decay", "\"" + format + "\"");
+  require(false, "decay_from_json", "the \"format\" must be that of a decay", "\"" + format + "\"");
   return {};
+}
+
+}  // namespace detail
+
+/// A decay of whichever family the JSON names: what a configuration file says, as one type.
+///
+/// Errors: std::invalid_argument for a format that is no decay, and whatever that family refuses.
+[[nodiscard]] inline std::function<double(duration)> decay_from_json(const nlohmann::json& in) {
+  return detail::any_decay_from_json(in, 0);
 }
 
 }  // namespace ebb
