@@ -75,6 +75,8 @@ inline std::vector<entry<ebb::next_model>> next_models() {
 /// What all others are compared with: the best single decay of each task.
 inline const std::string best_repeat_decay = "exponential";
 inline const std::string best_next_decay = "decayed_popularity";
+/// What --save-model saves and --load-model loads.
+inline const std::string saved_model = "listwise";
 
 }  // namespace replay
 

@@ -30,6 +30,8 @@ struct options {
   std::size_t top = 10;
   std::uint64_t seed = 1;
   std::string json;
+  std::string save_model;
+  std::string load_model;
   unsigned threads = std::max(1U, std::thread::hardware_concurrency());
   bool skip_bad = false;
 
@@ -78,10 +80,24 @@ inline void declare(CLI::App& app, options& o) {
       ->capture_default_str();
   app.add_option("--seed", o.seed, "of all chance: ties, the made log, training")->capture_default_str();
   app.add_option("--json", o.json, "file to write the results to");
+  app.add_option("--save-model", o.save_model, "file to write the trained " + saved_model + " to");
+  app.add_option("--load-model", o.load_model, "file to read it from instead of training it");
   app.add_option("--threads", o.threads, "models that run at the same time")
       ->check(CLI::Range(1U, 256U))
       ->capture_default_str();
   app.add_flag("--skip-bad", o.skip_bad, "pass over rows that cannot be used, and count them");
+}
+
+template <class Model>
+void check_model_files(const options& o, const std::vector<entry<Model>>& models) {
+  if (o.save_model.empty() && o.load_model.empty()) return;
+  if (!o.save_model.empty() && !o.load_model.empty())
+    throw usage_error("--save-model and --load-model exclude each other: what is loaded is not trained");
+  if (std::none_of(models.begin(), models.end(), [](const auto& model) { return model.name == saved_model; }))
+    throw usage_error((o.save_model.empty() ? "--load-model" : "--save-model") +
+                      (" needs --task repeat and the model " + saved_model + " among --models"));
+  if (o.load_model == "-" && o.events == "-")
+    throw usage_error("--load-model and --events cannot both be standard input");
 }
 
 /// What no single option can know; throws usage_error.
@@ -89,9 +105,9 @@ inline void check(const options& o) {
   if (o.events.empty() && !o.items.empty()) throw usage_error("--items needs --events");
   if (o.events.empty() && o.skip_bad) throw usage_error("--skip-bad needs --events");
   if (o.repeat())
-    (void)chosen(repeat_models(), o.models);
+    check_model_files(o, chosen(repeat_models(), o.models));
   else
-    (void)chosen(next_models(), o.models);
+    check_model_files(o, chosen(next_models(), o.models));
 }
 
 }  // namespace replay

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "input.hpp"
+#include "model_file.hpp"
 #include "options.hpp"
 #include "reasons.hpp"
 #include "report.hpp"
@@ -36,16 +37,20 @@ auto& best_of(Done& done, Metric metric) {
 }
 
 void run_repeat(const replay::options& o, const replay::input& in, ebb::user_id user, std::ofstream& json) {
+  replay::model_writer saved(o.save_model);
+  const auto models = replay::repeat_models(o);
   const ebb::repeat_task task(in.log);
   const auto queries = task.testing().queries();
   std::cout << "task repeat: " << replay::grouped(queries.size())
             << " queries at positions from 70 % on; parameters come from "
             << replay::grouped(task.tuning().queries().size()) << " queries at positions 50-70 %; seed " << o.seed
             << std::endl;
-  auto done = replay::run_models(replay::repeat_models(), replay::best_repeat_decay, o,
+  auto done = replay::run_models(models, replay::best_repeat_decay, o,
                                  [&](ebb::repeat_model& model, const ebb::progress_callback& progress) {
                                    return ebb::evaluate(model, task, o.seed, progress);
                                  });
+  for (const auto& one : done)
+    if (one.result.name == replay::saved_model) saved.write(*one.model);
   const ebb::repeat_result& decay = replay::result_of(done, replay::best_repeat_decay);
   std::vector<replay::outcome> rows;
   for (const auto& one : done)
