@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "ebb/exploration.hpp"
 #include "ebb/random.hpp"
 #include "ebb/time.hpp"
 
@@ -117,9 +118,7 @@ class diversity_state {
     double top = none;
     std::size_t drawn = left_.front();
     for (const std::size_t j : left_) {
-      double exponential = 0;
-      while (exponential == 0) exponential = -std::log1p(-random.uniform());
-      const double value = (gain(j) - highest) / options_.temperature - std::log(exponential);
+      const double value = (gain(j) - highest) / options_.temperature + gumbel(random);
       if (value > top) {
         top = value;
         drawn = j;
@@ -206,7 +205,7 @@ template <class Similarity = no_similarity, class Category = no_category>
 [[nodiscard]] double log_propensity(std::span<const std::size_t> order, std::span<const double> scores,
                                     const diversity_options& options, const Similarity& similarity = {},
                                     const Category& category = {}) {
-  constexpr double never = -std::numeric_limits<double>::infinity();
+  constexpr double never = detail::never;
   detail::diversity_state<Similarity, Category> state(scores, options, similarity, category);
   double sum = 0;
   for (const std::size_t next : order) {
