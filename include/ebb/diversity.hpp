@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "ebb/detail/score_scale.hpp"
 #include "ebb/exploration.hpp"
 #include "ebb/random.hpp"
 #include "ebb/time.hpp"
@@ -62,7 +63,7 @@ class diversity_state {
  public:
   diversity_state(std::span<const double> scores, const diversity_options& options, const Similarity& similarity,
                   const Category& category)
-      : raw_(scores), options_(options), similarity_(similarity), scores_(scores.begin(), scores.end()) {
+      : raw_(scores), options_(options), similarity_(similarity), scores_(on_unit_scale(scores, "diversify")) {
     constexpr const char* where = "diversify";
     require(options.relevance >= 0 && options.relevance <= 1, where, "relevance must be in [0, 1]", options.relevance);
     require(options.per_category > 0, where, "per_category must be > 0", options.per_category);
@@ -70,15 +71,6 @@ class diversity_state {
             options.duplicate.value_or(0));
     require(std::isfinite(options.temperature) && options.temperature >= 0, where,
             "temperature must be finite and >= 0", options.temperature);
-    double lowest = std::numeric_limits<double>::infinity();
-    double highest = -lowest;
-    for (const double s : scores) {
-      require(std::isfinite(s), where, "a score must be finite", s);
-      lowest = std::min(lowest, s);
-      highest = std::max(highest, s);
-    }
-    const double half_range = highest / 2 - lowest / 2;  // the range itself may overflow
-    for (double& s : scores_) s = half_range > 0 ? (s / 2 - lowest / 2) / half_range : 0.0;
     similar_.assign(scores.size(), none);
     left_.resize(scores.size());
     for (std::size_t i = 0; i < left_.size(); ++i) left_[i] = i;

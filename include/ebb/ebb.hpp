@@ -9,6 +9,7 @@
 #include "ebb/decay_function.hpp"
 #include "ebb/decay_mixture.hpp"
 #include "ebb/diversity.hpp"
+#include "ebb/dpp.hpp"
 #include "ebb/ema.hpp"
 #include "ebb/exploration.hpp"
 #include "ebb/gap_model.hpp"
