@@ -15,6 +15,7 @@
 #include "ebb/gap_model.hpp"
 #include "ebb/intake.hpp"
 #include "ebb/interest_store.hpp"
+#include "ebb/list_measures.hpp"
 #include "ebb/off_policy.hpp"
 #include "ebb/ranker.hpp"
 #include "ebb/ranking_term.hpp"
