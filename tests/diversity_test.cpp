@@ -238,3 +238,103 @@ TEST_CASE("diversify answers nothing for nothing and refuses nonsense", "[divers
   const std::vector<std::size_t> unknown{7};
   CHECK(ebb::log_propensity(unknown, scores, {.k = 1}) == -infinite);
 }
+
+TEST_CASE("scores of a category fade down the list", "[diversity]") {
+  const std::vector<double> scores{1.0, 0.9, 0.8, 0.3, 0.0};
+  const std::vector<char> author{'a', 'a', 'a', 'b', 'c'};
+  const auto of = [&](std::size_t i) { return author[i]; };
+  const auto order = [&](double decay) {
+    return order_of(ebb::diversify(scores, {.relevance = 1, .repeat_decay = decay}, ebb::no_similarity{}, of));
+  };
+  CHECK(order(1) == std::vector<std::size_t>{0, 1, 2, 3, 4});
+  CHECK(order(0.5) == std::vector<std::size_t>{0, 1, 3, 2, 4});  // 1, 0.45, 0.3 against 0.8 / 4
+  CHECK(order(0.2) == std::vector<std::size_t>{0, 3, 1, 2, 4});
+}
+
+TEST_CASE("two of a category stand apart while there are others", "[diversity]") {
+  ebb::random_engine random(6);
+  for (int round = 0; round < 200; ++round) {
+    const std::size_t n = 1 + random.below(20);
+    const auto scores = random_scores(random, n);
+    std::vector<std::size_t> category;
+    for (std::size_t i = 0; i < n; ++i) category.push_back(random.below(4));
+    const auto of = [&](std::size_t i) { return category[i]; };
+    const std::size_t apart = 1 + random.below(3);
+    const ebb::diversity_options options{.k = n, .relevance = 1, .apart = apart};
+    const auto order = order_of(ebb::diversify(scores, options, ebb::no_similarity{}, of));
+    REQUIRE(order.size() == n);
+    const auto near = [&](std::size_t i, std::size_t place) {
+      for (std::size_t p = place - std::min(place, apart); p < place; ++p)
+        if (category[order[p]] == category[i]) return true;
+      return false;
+    };
+    for (std::size_t place = 0; place < n; ++place) {
+      const bool gave_way = near(order[place], place);
+      for (std::size_t later = place + 1; later < n; ++later) {
+        if (gave_way) CHECK(near(order[later], place));  // no other would have been further away
+        if (!near(order[later], place)) CHECK(scores[order[place]] >= scores[order[later]]);
+      }
+    }
+  }
+}
+
+TEST_CASE("quotas are met as far as there are candidates, and change no more than they must", "[diversity]") {
+  ebb::random_engine random(7);
+  for (int round = 0; round < 300; ++round) {
+    const std::size_t n = 1 + random.below(20);
+    const auto scores = random_scores(random, n);
+    std::vector<std::size_t> category;
+    std::vector<std::size_t> there(4, 0);
+    for (std::size_t i = 0; i < n; ++i) ++there[category.emplace_back(random.below(4))];
+    const auto of = [&](std::size_t i) { return category[i]; };
+    std::vector<std::size_t> least(4);
+    std::size_t owed = 0;
+    for (std::size_t c = 0; c < 4; ++c) owed += std::min(least[c] = random.below(3), there[c]);
+    const auto quota = [&](std::size_t c) { return least[c]; };
+    const std::size_t k = std::max<std::size_t>(owed, 1 + random.below(8));
+    const ebb::diversity_options options{.k = k, .relevance = 1, .temperature = random.below(2) == 0 ? 0.0 : 0.5};
+    const auto order = order_of(ebb::diversify(scores, options, ebb::no_similarity{}, of, quota));
+    REQUIRE(order.size() == std::min(k, n));
+    std::vector<std::size_t> count(4, 0);
+    for (const std::size_t i : order) ++count[category[i]];
+    bool met_anyway = true;
+    const auto plain = order_of(ebb::diversify(scores, options, ebb::no_similarity{}, of));
+    std::vector<std::size_t> plain_count(4, 0);
+    for (const std::size_t i : plain) ++plain_count[category[i]];
+    for (std::size_t c = 0; c < 4; ++c) {
+      CHECK(count[c] >= std::min(least[c], there[c]));
+      met_anyway = met_anyway && plain_count[c] >= std::min(least[c], there[c]);
+    }
+    if (met_anyway && options.temperature == 0) CHECK(order == plain);
+  }
+  const auto two_each = [](std::size_t) -> std::size_t { return 1; };
+  CHECK_THROWS_WITH(
+      ebb::diversify(std::vector<double>{1, 2, 3}, {.k = 2}, ebb::no_similarity{}, ebb::no_category{}, two_each),
+      contains("the quotas must fit into k, got 3"));
+  CHECK_THROWS_WITH(ebb::diversify(std::vector<double>{1}, {.repeat_decay = 0}), contains("repeat_decay must be in"));
+}
+
+TEST_CASE("propensities add up to 1 under quotas, distance and fading too", "[diversity]") {
+  ebb::random_engine random(8);
+  for (int round = 0; round < 40; ++round) {
+    const std::size_t n = 1 + random.below(5);
+    const auto scores = random_scores(random, n);
+    std::vector<std::size_t> category;
+    for (std::size_t i = 0; i < n; ++i) category.push_back(random.below(3));
+    const auto of = [&](std::size_t i) { return category[i]; };
+    const auto quota = [](std::size_t c) { return static_cast<std::size_t>(c == 1 ? 2 : 0); };
+    const ebb::diversity_options options{.k = 2 + random.below(3),
+                                         .relevance = 1,
+                                         .repeat_decay = 0.2 + 0.8 * random.uniform(),
+                                         .apart = random.below(3),
+                                         .temperature = 0.3};
+    double sum = 0;
+    each_order(n, options.k, [&](const auto& order) {
+      sum += std::exp(ebb::log_propensity(order, scores, options, ebb::no_similarity{}, of, quota));
+    });
+    CHECK(sum == Approx(1).epsilon(1e-12));
+    const auto list = ebb::diversify(scores, options, ebb::no_similarity{}, of, quota);
+    CHECK(list.log_propensity ==
+          Approx(ebb::log_propensity(order_of(list), scores, options, ebb::no_similarity{}, of, quota)).margin(1e-12));
+  }
+}

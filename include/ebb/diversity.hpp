@@ -27,6 +27,10 @@ struct diversity_options {
   std::size_t k = 10;
   double relevance = 0.7;  ///< λ in [0, 1]: 1 is the plain ranking, 0 looks at similarity alone
   std::size_t per_category = std::numeric_limits<std::size_t>::max();  ///< the most of one category, >= 1
+  /// γ in (0, 1]: a score counts γ^c times where c of its category are picked already. A cap that bends: more of the same, but only for more.
+  double repeat_decay = 1;
+  /// Between two of one category there are at least so many others, as long as there are others.
+  std::size_t apart = 0;
   /// At or above this similarity to an item already picked, an item is a near-duplicate and left out. Unset: nothing is.
   std::optional<double> duplicate = {};
   /// The pinch of randomness, in units of the score range: picks this far apart are e times as likely. 0: none.
@@ -34,7 +38,7 @@ struct diversity_options {
   std::uint64_t seed = 0;  ///< of the randomness: one a list, written down with it
 };
 
-/// A pick and why it stands there: relevance · score − (1 − relevance) · similarity was the highest, or was drawn.
+/// A pick and why it stands there: relevance · γ^c · score − (1 − relevance) · similarity was the highest, or was drawn.
 struct diverse_pick {
   std::size_t index;  ///< of the candidate
   double score;       ///< its score on the scale from 0 (the lowest of the candidates) to 1 (the highest)
@@ -47,12 +51,18 @@ struct diverse_list {
   double log_propensity;  ///< ln of the probability of exactly these picks in this order; 0 where nothing was drawn
 };
 
-/// The default similarity and the default category: none.
+/// The defaults of similarity, category and quota: none.
 struct no_similarity {
   [[nodiscard]] double operator()(std::size_t, std::size_t) const noexcept { return 0; }
 };
 struct no_category {
   [[nodiscard]] std::size_t operator()(std::size_t candidate) const noexcept { return candidate; }
+};
+struct no_quota {
+  template <class Category>
+  [[nodiscard]] std::size_t operator()(const Category&) const noexcept {
+    return 0;
+  }
 };
 
 namespace detail {
@@ -61,8 +71,9 @@ namespace detail {
 template <class Similarity, class Category>
 class diversity_state {
  public:
+  template <class Quota>
   diversity_state(std::span<const double> scores, const diversity_options& options, const Similarity& similarity,
-                  const Category& category)
+                  const Category& category, const Quota& quota)
       : raw_(scores), options_(options), similarity_(similarity), scores_(on_unit_scale(scores, "diversify")) {
     constexpr const char* where = "diversify";
     require(options.relevance >= 0 && options.relevance <= 1, where, "relevance must be in [0, 1]", options.relevance);
@@ -71,24 +82,29 @@ class diversity_state {
             options.duplicate.value_or(0));
     require(std::isfinite(options.temperature) && options.temperature >= 0, where,
             "temperature must be finite and >= 0", options.temperature);
+    require(options.repeat_decay > 0 && options.repeat_decay <= 1, where, "repeat_decay must be in (0, 1]",
+            options.repeat_decay);
     similar_.assign(scores.size(), none);
     left_.resize(scores.size());
     for (std::size_t i = 0; i < left_.size(); ++i) left_[i] = i;
-    for (std::size_t i = 0; i < left_.size(); ++i) categories_.push_back(category(i));
+    number_categories(category, quota);
+    find_open();
+    require(owed_ <= options.k, where, "the quotas must fit into k", owed_);
   }
 
   /// Candidates that may be picked next, in their order.
-  [[nodiscard]] std::span<const std::size_t> left() const noexcept { return left_; }
+  [[nodiscard]] std::span<const std::size_t> open() const noexcept { return open_; }
   [[nodiscard]] diverse_pick pick(std::size_t i) const { return {i, scores_[i], similarity_to_picks(i)}; }
 
-  /// λ · score − (1 − λ) · similarity.
+  /// λ · γ^c · score − (1 − λ) · similarity.
   [[nodiscard]] double gain(std::size_t i) const {
-    return options_.relevance * scores_[i] - (1 - options_.relevance) * similarity_to_picks(i);
+    return options_.relevance * groups_[group_[i]].factor * scores_[i] -
+           (1 - options_.relevance) * similarity_to_picks(i);
   }
 
   /// The most useful candidate; ties by score, then by order.
   [[nodiscard]] std::size_t best() const {
-    return *std::min_element(left_.begin(), left_.end(), [this](std::size_t a, std::size_t b) {
+    return *std::min_element(open_.begin(), open_.end(), [this](std::size_t a, std::size_t b) {
       const double x = gain(a);
       const double y = gain(b);
       if (x != y) return x > y;
@@ -96,11 +112,11 @@ class diversity_state {
     });
   }
 
-  /// ln P(i is next) = gain_i/τ − ln Σ_left e^(gain_j/τ), τ > 0.
+  /// ln P(i is next) = gain_i/τ − ln Σ_open e^(gain_j/τ), τ > 0.
   [[nodiscard]] double log_probability(std::size_t i) const {
     const double highest = highest_gain();
     double sum = 0;
-    for (const std::size_t j : left_) sum += std::exp((gain(j) - highest) / options_.temperature);
+    for (const std::size_t j : open_) sum += std::exp((gain(j) - highest) / options_.temperature);
     return (gain(i) - highest) / options_.temperature - std::log(sum);
   }
 
@@ -108,8 +124,8 @@ class diversity_state {
   [[nodiscard]] std::size_t draw(random_engine& random) const {
     const double highest = highest_gain();
     double top = none;
-    std::size_t drawn = left_.front();
-    for (const std::size_t j : left_) {
+    std::size_t drawn = open_.front();
+    for (const std::size_t j : open_) {
       const double value = (gain(j) - highest) / options_.temperature + gumbel(random);
       if (value > top) {
         top = value;
@@ -121,27 +137,71 @@ class diversity_state {
 
   /// Picks i: it, its near-duplicates and a category that is full are no longer left.
   void take(std::size_t i) {
-    const bool full = ++taken_[categories_[i]] >= options_.per_category;
+    group& own = groups_[group_[i]];
+    const bool full = ++own.taken >= options_.per_category;
+    own.factor *= options_.repeat_decay;
+    own.last = ++picked_;
     const bool looks = options_.relevance < 1 || options_.duplicate;
     std::erase_if(left_, [&](std::size_t j) {
-      if (j == i || (full && categories_[j] == categories_[i])) return true;
+      if (j == i || (full && group_[j] == group_[i])) return true;
       if (!looks) return false;
       const double s = similarity_(j, i);
       require(std::isfinite(s), "diversify", "a similarity must be finite", s);
       similar_[j] = std::max(similar_[j], s);
       return options_.duplicate && s >= *options_.duplicate;
     });
+    find_open();
   }
 
  private:
-  using category_type = std::remove_cvref_t<std::invoke_result_t<const Category&, std::size_t>>;
+  struct group {
+    std::size_t quota = 0;
+    std::size_t taken = 0;
+    std::size_t left = 0;  // where there are quotas
+    std::size_t last = 0;  // the place of its newest pick, from 1; 0 for none
+    double factor = 1;     // γ^taken
+
+    [[nodiscard]] std::size_t owed() const { return std::min(quota - std::min(quota, taken), left); }
+  };
+
   static constexpr double none = -std::numeric_limits<double>::infinity();
+
+  template <class Quota>
+  void number_categories(const Category& category, const Quota& quota) {
+    std::unordered_map<std::remove_cvref_t<std::invoke_result_t<const Category&, std::size_t>>, std::size_t> numbers;
+    for (std::size_t i = 0; i < raw_.size(); ++i) {
+      const auto& of = category(i);
+      const auto [at, is_new] = numbers.try_emplace(of, groups_.size());
+      if (is_new) groups_.push_back({.quota = std::min(quota(at->first), options_.per_category)});
+      has_quotas_ = has_quotas_ || groups_[at->second].quota > 0;
+      group_.push_back(at->second);
+    }
+  }
+
+  /// Of those left: where the places that remain are all owed to quotas, those of these categories; then those far enough from their like.
+  void find_open() {
+    open_ = left_;
+    if (has_quotas_) {
+      for (group& g : groups_) g.left = 0;
+      for (const std::size_t j : left_) ++groups_[group_[j]].left;
+      owed_ = 0;
+      for (const group& g : groups_) owed_ += g.owed();
+      if (owed_ > 0 && picked_ + owed_ >= options_.k)
+        std::erase_if(open_, [this](std::size_t j) { return groups_[group_[j]].owed() == 0; });
+    }
+    if (options_.apart == 0 || picked_ == 0) return;
+    const auto too_near = [this](std::size_t j) {
+      const std::size_t last = groups_[group_[j]].last;
+      return last > 0 && picked_ - last < options_.apart;
+    };
+    if (!std::all_of(open_.begin(), open_.end(), too_near)) std::erase_if(open_, too_near);
+  }
 
   [[nodiscard]] double similarity_to_picks(std::size_t i) const { return similar_[i] == none ? 0.0 : similar_[i]; }
 
   [[nodiscard]] double highest_gain() const {
     double highest = none;
-    for (const std::size_t j : left_) highest = std::max(highest, gain(j));
+    for (const std::size_t j : open_) highest = std::max(highest, gain(j));
     return highest;
   }
 
@@ -151,36 +211,44 @@ class diversity_state {
   std::vector<double> scores_;   // (n), on the scale from 0 to 1
   std::vector<double> similar_;  // (n), the highest similarity to a pick
   std::vector<std::size_t> left_;
-  std::vector<category_type> categories_;  // (n)
-  std::unordered_map<category_type, std::size_t> taken_;
+  std::vector<std::size_t> open_;   // of those left, what may come next
+  std::vector<std::size_t> group_;  // (n), the number of each one's category
+  std::vector<group> groups_;       // (categories)
+  std::size_t picked_ = 0;
+  std::size_t owed_ = 0;  // picks the quotas still ask for
+  bool has_quotas_ = false;
 };
 
 }  // namespace detail
 
 /// Picks up to `k` candidates one after another, each for its score and for being unlike those picked before it.
 ///
-///   next = argmax over those left of   λ · score_i − (1 − λ) · max_{j picked} similarity(i, j)
+///   next = argmax over those left of   λ · γ^c_i · score_i − (1 − λ) · max_{j picked} similarity(i, j)
 ///
 /// Scores are brought to the scale from 0 to 1 first, so that λ and the temperature τ mean the same whatever their unit. Near-duplicates of
-/// a pick and categories that are full leave at once, so there may be fewer than k picks. With τ > 0 the next pick is drawn instead:
+/// a pick and categories that are full leave at once, so there may be fewer than k picks. Quotas are met as
+/// far as there are candidates: when no more places remain than are owed, only those categories are open. With τ > 0 the next pick is drawn instead:
 ///
-///   P(next = i) = e^(gain_i/τ) / Σ_left e^(gain_j/τ),   propensity = Π P(pick)
+///   P(next = i) = e^(gain_i/τ) / Σ_open e^(gain_j/τ),   propensity = Π P(pick)
 ///
 /// With λ = 1 and no caps that is the Plackett–Luce distribution over orders. The propensity is exact for what was picked: reorder or filter
 /// before, not after, and keep it with the list for off-policy evaluation.
 ///
-/// `similarity(a, b)` → a finite number for two candidates' indices, at most 1 by custom; `category(a)` → a value with std::hash.
+/// `similarity(a, b)` → a finite number for two candidates' indices, at most 1 by custom; `category(a)` → a value with std::hash;
+/// `quota(category)` → the least of it in the list, a std::size_t (the cap, if that is less).
 /// Complexity: O(k · n), of which up to k · n similarities (none when λ = 1 and duplicates are kept). Same seed, same list.
-/// Errors: std::invalid_argument for a score or similarity that is not finite, λ outside [0, 1], a cap of 0, a negative temperature.
+/// Errors: std::invalid_argument for a score or similarity that is not finite, λ outside [0, 1], a cap of 0, a negative temperature,
+///         γ outside (0, 1], quotas that add to more than k.
 /// Source: Carbonell and Goldstein, The use of MMR, diversity-based reranking …, SIGIR 1998; Plackett, The analysis of permutations, Applied
 ///         Statistics 24, 1975; Yellott, The relationship between Luce's choice axiom …, J. Math. Psychology 15, 1977, for the Gumbel draws.
-template <class Similarity = no_similarity, class Category = no_category>
+template <class Similarity = no_similarity, class Category = no_category, class Quota = no_quota>
 [[nodiscard]] diverse_list diversify(std::span<const double> scores, const diversity_options& options,
-                                     const Similarity& similarity = {}, const Category& category = {}) {
-  detail::diversity_state<Similarity, Category> state(scores, options, similarity, category);
+                                     const Similarity& similarity = {}, const Category& category = {},
+                                     const Quota& quota = {}) {
+  detail::diversity_state<Similarity, Category> state(scores, options, similarity, category, quota);
   random_engine random(options.seed);
   diverse_list list{{}, 0.0};
-  while (list.picks.size() < options.k && !state.left().empty()) {
+  while (list.picks.size() < options.k && !state.open().empty()) {
     const bool draws = options.temperature > 0;
     const std::size_t next = draws ? state.draw(random) : state.best();
     if (draws) list.log_propensity += state.log_probability(next);
@@ -193,15 +261,15 @@ template <class Similarity = no_similarity, class Category = no_category>
 /// ln of the probability that `diversify` with these options, whatever the seed, picks exactly `order`; −∞ where it cannot.
 ///
 /// Complexity: as `diversify`.   Errors: as `diversify`.
-template <class Similarity = no_similarity, class Category = no_category>
+template <class Similarity = no_similarity, class Category = no_category, class Quota = no_quota>
 [[nodiscard]] double log_propensity(std::span<const std::size_t> order, std::span<const double> scores,
                                     const diversity_options& options, const Similarity& similarity = {},
-                                    const Category& category = {}) {
+                                    const Category& category = {}, const Quota& quota = {}) {
   constexpr double never = detail::never;
-  detail::diversity_state<Similarity, Category> state(scores, options, similarity, category);
+  detail::diversity_state<Similarity, Category> state(scores, options, similarity, category, quota);
   double sum = 0;
   for (const std::size_t next : order) {
-    if (std::find(state.left().begin(), state.left().end(), next) == state.left().end()) return never;
+    if (std::find(state.open().begin(), state.open().end(), next) == state.open().end()) return never;
     if (options.temperature > 0)
       sum += state.log_probability(next);
     else if (next != state.best())
@@ -209,7 +277,7 @@ template <class Similarity = no_similarity, class Category = no_category>
     state.take(next);
   }
   // The list ends when it is full or when nothing is left, and not before.
-  return order.size() == options.k || (order.size() < options.k && state.left().empty()) ? sum : never;
+  return order.size() == options.k || (order.size() < options.k && state.open().empty()) ? sum : never;
 }
 
 }  // namespace ebb
