@@ -4,6 +4,7 @@
 
 #include "ebb/behaviour.hpp"
 #include "ebb/candidates.hpp"
+#include "ebb/constraints.hpp"
 #include "ebb/content_terms.hpp"
 #include "ebb/decay.hpp"
 #include "ebb/decay_function.hpp"
@@ -13,6 +14,7 @@
 #include "ebb/ema.hpp"
 #include "ebb/exploration.hpp"
 #include "ebb/gap_model.hpp"
+#include "ebb/host_terms.hpp"
 #include "ebb/intake.hpp"
 #include "ebb/interest_store.hpp"
 #include "ebb/list_measures.hpp"
