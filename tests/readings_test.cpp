@@ -20,7 +20,7 @@ template <class Decay>
 double error_seen(const ebb::reading& how, const Decay& decay, ebb::duration horizon, double floor) {
   ebb::random_engine random(9);
   double worst = std::abs(how(horizon) - decay(horizon)) / std::max(decay(horizon), floor);
-  for (int i = 0; i < 20000; ++i) {
+  for (int i = 0; i < 5000; ++i) {
     const ebb::duration gap = horizon * std::exp(-25 * random.uniform());
     worst = std::max(worst, std::abs(how(gap) - decay(gap)) / std::max(decay(gap), floor));
   }

@@ -115,18 +115,18 @@ class store_access {
   static void write(const Store& store, record_writer& out, snapshot_format format) {
     out.write(header(store));
     for (std::size_t h = 0; h < store.items(); ++h) {
-      nlohmann::json record{{"item", store.items_[h]}};
-      if (store.options_.heat) add_columns(record, store.heat_layout_, store.heat_, h, 1, format);
+      nlohmann::json record{{"item", store.kept_.items[h]}};
+      if (store.kept_.options.heat) add_columns(record, store.kept_.heat_layout, store.kept_.heat, h, 1, format);
       out.write(record);
     }
     std::vector<std::uint32_t> items;
-    for (const auto& [user, state] : store.users_) {
+    for (const auto& [user, state] : store.kept_.users) {
       const std::size_t n = state.entries.size();
       items.resize(n);
       for (std::size_t i = 0; i < n; ++i) items[i] = state.entries.item(i);
       nlohmann::json record{{"user", user}, {"first", state.first}, {"newest", state.newest}, {"events", state.events}};
       record["items"] = packed(items.data(), n, format);
-      add_columns(record, store.layout_, state.entries, 0, n, format);
+      add_columns(record, store.kept_.layout, state.entries, 0, n, format);
       out.write(record);
     }
     out.write_last({{"users", store.users()}, {"items", store.items()}, {"entries", store.size()}});
@@ -159,7 +159,7 @@ class store_access {
                        {"version", snapshot_version},
                        {"sums", value_name},
                        {"ticks_per_second", time_point::period::den}};
-    out["options"] = options_to_json(store.options_);
+    out["options"] = options_to_json(store.kept_.options);
     return out;
   }
 
@@ -182,15 +182,15 @@ class store_access {
 
   static void restore_item(Store& store, const nlohmann::json& record, columns<double>& heat) {
     const std::size_t before = store.items();
-    const std::uint32_t handle = store.handle_of(strict<item_type>(record.at("item")));
+    const std::uint32_t handle = store.kept_.handle_of(strict<item_type>(record.at("item")));
     if (handle != before) throw snapshot_error("an item is there twice");
-    if (!store.options_.heat) return;
-    heat.read(record, store.heat_layout_, 1);
-    heat.restore(store.heat_, store.heat_layout_, handle, 0);
+    if (!store.kept_.options.heat) return;
+    heat.read(record, store.kept_.heat_layout, 1);
+    heat.restore(store.kept_.heat, store.kept_.heat_layout, handle, 0);
   }
 
   static void restore_user(Store& store, const nlohmann::json& record, columns<value_type>& entries) {
-    const auto [at, is_new] = store.users_.try_emplace(strict<user_type>(record.at("user")));
+    const auto [at, is_new] = store.kept_.users.try_emplace(strict<user_type>(record.at("user")));
     if (!is_new) throw snapshot_error("a user is there twice");
     auto& state = at->second;
     state.first = strict<time_point::rep>(record.at("first"));
@@ -199,16 +199,16 @@ class store_access {
     const auto& items = record.at("items");
     const std::size_t n = items.is_binary() ? items.get_binary().size() / sizeof(std::uint32_t) : items.size();
     unpack(items, n, entries.items);
-    entries.read(record, store.layout_, n);
-    state.entries.reserve(store.layout_, n);
+    entries.read(record, store.kept_.layout, n);
+    state.entries.reserve(store.kept_.layout, n);
     for (std::size_t i = 0; i < n; ++i) {
       const std::uint32_t item = entries.items[i];
       if (item >= store.items()) throw snapshot_error("a user has an item that is not there");
-      entries.restore(state.entries, store.layout_, item, i);
+      entries.restore(state.entries, store.kept_.layout, item, i);
       if (state.entries.size() != i + 1) throw snapshot_error("a user has an item twice");
       if (entries.counts[i] == 0) continue;
-      ++store.item_users_[item];
-      ++store.entries_;
+      ++store.kept_.item_users[item];
+      ++store.kept_.entry_count;
     }
   }
 };
