@@ -14,6 +14,7 @@
 #include "ebb/json/behaviour_weights.hpp"
 #include "ebb/json/decay.hpp"
 #include "ebb/json/ema.hpp"
+#include "ebb/json/explanation.hpp"
 #include "ebb/json/learned_decay.hpp"
 #include "ebb/json/network.hpp"
 #include "ebb/json/ranker.hpp"
