@@ -2,10 +2,12 @@
 // Which curve do my interest values follow? Learn it from (gap, interest) pairs alone, then lay known decays beside it.
 #include <chrono>
 #include <cmath>
+#include <cstddef>
 #include <cstdio>
 #include <ebb/decay.hpp>
 #include <ebb/gap_model.hpp>
 #include <ebb/random.hpp>
+#include <string>
 #include <vector>
 
 int main() {
@@ -24,7 +26,14 @@ int main() {
   }
 
   // One hidden layer of 32 relu units, squared loss, Adam, 100 epochs; the newest fifth is held out.
-  const ebb::gap_fit fit = ebb::fit_gap_model(gaps, interest);
+  const auto progress = [](const ebb::epoch_report& e) {
+    if (e.epoch % 20 == 0)
+      std::printf("[%-20s] epoch %3d of 100, loss %.5f, held out %.5f\n",
+                  std::string(static_cast<std::size_t>(e.epoch) / 5, '=').c_str(), e.epoch, e.train_loss,
+                  *e.validation_loss);
+    return false;  // go on
+  };
+  const ebb::gap_fit fit = ebb::fit_gap_model(gaps, interest, {.training = {.on_epoch = progress}});
   std::printf("held out: rmse %.3f, mae %.3f\n", fit.validation->rmse, fit.validation->mae);
   for (const duration gap : {duration(hours(6)), duration(days(7)), duration(days(60))})
     std::printf("after %4.0f h: learned %.2f, true %.2f\n", gap / duration(hours(1)), fit.model(gap), truth(gap));

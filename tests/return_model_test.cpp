@@ -2,7 +2,10 @@
 #include "ebb/return_model.hpp"
 
 #include <chrono>
+#include <cstddef>
+#include <cstring>
 #include <string>
+#include <vector>
 
 #include "catch.hpp"
 #include "ebb/baselines.hpp"
@@ -44,6 +47,43 @@ TEST_CASE("the listwise ranking learns an order that no decay can see", "[return
   REQUIRE(learned.network()->blend > 0);
   REQUIRE(with.metrics.mrr > without.metrics.mrr + 0.1);
   REQUIRE(compare(with, without, task, 1).lo > 0);
+}
+
+TEST_CASE("replaying a log and serving it live give the same scores, to the last bit", "[return_model]") {
+  const ebb::event_log log = circling_log(5);
+  const ebb::repeat_task task(log);
+  ebb::return_model_options options = ebb::listwise_return_options(1);
+  options.training.hidden = {8};
+  options.training.members = 2;
+  options.training.epochs = 2;
+  ebb::return_model replayed(options);
+  replayed.fit(task.tuning());
+  replayed.reset(log.users().size(), log.items().size());
+
+  // Live, users and items go by their names, more of them are about, and questions come in between, of users who are not asked about in
+  // the replay, too.
+  using store_type = ebb::interest_store<std::string, std::string>;
+  store_type live(replayed.network()->served_from());
+  live.observe("somebody", "something else", log[0].time);
+  live.observe("somebody", "something", log[0].time);
+  ebb::return_scorer<store_type> served(live, *replayed.network());
+  std::size_t asked = 0;
+  task.testing().stream(
+      [&](const ebb::repeat_query& query, const ebb::repeat_question& question) {
+        std::vector<double> scores(query.candidates);
+        replayed.score(question, scores);
+        static_cast<void>(served.score(*live.find("somebody"), question.now));
+        const Eigen::VectorXd& now = served.score(*live.find(log.users()[question.user]), question.now);
+        REQUIRE(static_cast<std::size_t>(now.size()) == scores.size());
+        REQUIRE(std::memcmp(now.data(), scores.data(), scores.size() * sizeof(double)) == 0);
+        ++asked;
+      },
+      [&](const ebb::logged_event& event, std::size_t slot) {
+        replayed.observe(event, slot);
+        live.observe(log.users()[event.user], log.items()[event.item], event.time);
+      });
+  REQUIRE(replayed.network()->blend > 0);
+  REQUIRE(asked == task.testing().queries().size());
 }
 
 TEST_CASE("half-lives come from the gaps and the span, whatever the log", "[return_model]") {
