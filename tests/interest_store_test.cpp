@@ -139,6 +139,28 @@ TEMPLATE_TEST_CASE("a merged store is a replay of both logs, either way round", 
   }
 }
 
+TEST_CASE("it does not matter how three logs are put together", "[interest_store]") {
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    ebb::random_engine random(seed);
+    const auto options = oracle::random_options(random);
+    std::vector<store<double>> parts(3, store<double>(options));
+    std::vector<oracle::event> all;
+    for (auto& part : parts) {
+      const auto log = oracle::random_log(random, 30, 4, 5, options.dislike_half_life.has_value());
+      oracle::replay(part, log);
+      all.insert(all.end(), log.begin(), log.end());
+    }
+    auto left = parts[0];
+    left.merge(parts[1]);
+    left.merge(parts[2]);
+    parts[1].merge(parts[2]);
+    parts[0].merge(parts[1]);
+    check_against(left, all, all, random, tolerance<double>);
+    check_against(parts[0], all, all, random, tolerance<double>);
+    CHECK((left.size() == oracle::pairs(all).size() && parts[0].size() == left.size()));
+  }
+}
+
 TEST_CASE("merging stores of another shape is refused and says what differs", "[interest_store]") {
   const ebb::store_options base{.lanes = {1h, 24h}, .rhythms = {{24h, 1}}, .dislike_half_life = 240h};
   const auto refuses = [&](auto change, const char* what) {
@@ -369,6 +391,27 @@ TEST_CASE("top equals a full sort of the brute force interests", "[interest_stor
     for (std::size_t r = 0; r < ten.size(); ++r) CHECK(ten[r].item == all[r].item);
   }
   CHECK(store<double>().top(1, 5, ebb::reading::lane(store<double>().lanes(), 0), day(0)).empty());
+}
+
+TEST_CASE("under one exponential the order changes only with an event", "[interest_store]") {
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    ebb::random_engine random(seed);
+    store<double> s({.lanes = {24h * (1 + random.below(500))}});
+    const auto log = oracle::random_log(random, 300, 1, 40);
+    oracle::replay(s, log);
+    const auto how = ebb::reading::lane(s.lanes(), 0);
+    const auto now = oracle::newest(log);
+    const auto items_at = [&](ebb::time_point when) {
+      std::vector<int> items;
+      for (const auto& r : s.top(0, 40, how, when)) items.push_back(r.item);
+      return items;
+    };
+    const auto order = items_at(now);
+    const auto truth = [&](int item) { return oracle::interest(log, 0, item, how, now); };
+    for (std::size_t r = 1; r < order.size(); ++r) CHECK(truth(order[r - 1]) >= truth(order[r]) * (1 - 1e-13L));
+    for (const auto later : {1ns * 1000, 1ns * 3600000000000, 24h * 400 + 0ns, 24h * 36500 + 0ns})
+      CHECK(items_at(now + later) == order);
+  }
 }
 
 TEST_CASE("a rhythm reads as the brute force cosine sum over its plain lane", "[interest_store]") {
@@ -604,4 +647,62 @@ TEST_CASE("a user with thousands of items is indexed and stays right through era
           Approx(item % 3 == 0 ? 0.0 : (1.0 + item) * std::exp2(-(10.0 - item % 10))));
   CHECK(s.prune(how, day(10), 0.0, 30).size() == 1970);
   CHECK(s.top(1, 5000, how, day(10)).size() == 30);
+}
+
+TEST_CASE("a pair's memory does not grow with its events", "[interest_store]") {
+  store<double> s;
+  for (int item = 0; item < 10; ++item) s.observe(1, item, day(0));
+  const std::size_t bytes = s.bytes();
+  for (int i = 0; i < 100000; ++i) s.observe(1, i % 10, day(0) + std::chrono::minutes(i));
+  CHECK(s.bytes() == bytes);
+  CHECK(s.find(1)->events == 100010);
+}
+
+TEST_CASE("more events than a count can hold are still an entry", "[interest_store]") {
+  store<double> s({.lanes = {24h}});
+  s.observe(1, 1, day(0));
+  for (int doubling = 0; doubling < 40; ++doubling) s.merge(s);
+  const ebb::reading how(24h);
+  CHECK(s.size() == 1);
+  CHECK(s.top(1, 1, how, day(1)).at(0).interest == Approx(0x1p39));
+  CHECK(s.heat(1, how, day(1)) == Approx(0x1p39));
+  s.observe(1, 1, day(1));
+  CHECK(s.size() == 1);
+  CHECK(s.heat(1, how, day(1)) == Approx(0x1p39 + 1));
+}
+
+TEST_CASE("the ends of the clock are moments like others", "[interest_store]") {
+  const auto lowest = ebb::time_point::min() + ebb::time_point::duration(1);
+  store<double> s(
+      {.lanes = {1h, std::chrono::years(100)}, .rhythms = {{168h, 1}}, .recent = 2, .dislike_half_life = 24h});
+  const auto how = ebb::reading::lane(s.lanes(), 1);
+  s.observe(1, 1, lowest);
+  s.dislike(1, 1, lowest);
+  CHECK(s.interest(1, 1, how, lowest) == Approx(1.0));
+  CHECK(s.interest(1, 1, how, ebb::time_point::max()) == Approx(std::exp2(-5.845)).epsilon(1e-3));
+  CHECK(s.dislike_of(1, 1, ebb::time_point::max()) == 0.0);
+  s.observe(1, 1, ebb::time_point::max());
+  s.observe(1, 2, day(0));
+  CHECK_THROWS_AS(s.interest(1, 1, how, ebb::time_point::min()), std::domain_error);
+  CHECK_THROWS_WITH(s.top(1, 1, how, lowest), contains("18446744073"));
+  CHECK(s.top(1, 2, how, ebb::time_point::max()).at(0).item == 1);
+  CHECK(s.retract(1, 1, ebb::time_point::max()));
+  const ebb::duration age = day(0).time_since_epoch() + ebb::duration(ebb::time_point::max().time_since_epoch());
+  CHECK(s.interest(1, 1, how, day(0)) == Approx(how(age)));
+  store<double> other = s;
+  other.merge(s);
+  CHECK(other.interest(1, 2, how, day(0)) == Approx(2.0));
+  CHECK(s.forget_user(1));
+}
+
+TEST_CASE("empty names are names", "[interest_store]") {
+  ebb::interest_store<std::string, std::string> s({.lanes = {24h}});
+  s.observe("", "", day(0));
+  s.observe("", "x", day(0), 2.0);
+  const ebb::reading how(24h);
+  CHECK(s.interest("", "", how, day(1)) == Approx(0.5));
+  CHECK(s.top("", 1, how, day(1)).at(0).item == "x");
+  CHECK(s.retract("", "", day(0)));
+  CHECK(s.forget_user(""));
+  CHECK((s.users() == 0 && s.size() == 0));
 }

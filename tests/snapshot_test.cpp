@@ -312,4 +312,21 @@ TEST_CASE("writing and reading hold one record in memory, not the whole file", "
   ebb::write_snapshot(s, out);
   CHECK(buffer.total > 1000 * 20 * 80);
   CHECK(buffer.largest < 20 * 100);
+
+  /// And one that gives bytes on demand and keeps count of the most that was asked for at once.
+  class asking_buffer : public std::stringbuf {
+   public:
+    using std::stringbuf::stringbuf;
+    std::size_t largest = 0;
+
+   protected:
+    std::streamsize xsgetn(char* to, std::streamsize n) override {
+      largest = std::max(largest, static_cast<std::size_t>(n));
+      return std::stringbuf::xsgetn(to, n);
+    }
+  };
+  asking_buffer bytes(written(s, snapshot_format::binary), std::ios::in);
+  std::istream in(&bytes);
+  check_same(s, ebb::read_snapshot<int_store>(in));
+  CHECK(bytes.largest < 20 * 100);
 }

@@ -419,9 +419,11 @@ class interest_store {
                              ": the store was made without dislike_half_life");
   }
   static void check_now(const user_state& state, time_point now) {
-    if (ticks_of(now) < state.newest)
-      throw std::domain_error("ebb::interest_store: now must not be before the user's newest event, got " +
-                              std::to_string(duration(to_time(state.newest) - now).count()) + " s before it");
+    if (ticks_of(now) >= state.newest) return;
+    // Subtracted as seconds: at the ends of the clock's range ticks would overflow.
+    const duration apart = duration(to_time(state.newest).time_since_epoch()) - duration(now.time_since_epoch());
+    throw std::domain_error("ebb::interest_store: now must not be before the user's newest event, got " +
+                            std::to_string(apart.count()) + " s before it");
   }
 
   detail::store_state<User, Item, T> kept_;

@@ -24,6 +24,11 @@ template <std::floating_point T>
   return std::abs(value) < static_cast<double>(std::numeric_limits<T>::min()) ? T{0} : static_cast<T>(value);
 }
 
+/// A count at the end of its range stays there: one that started again at zero would be an entry without events.
+inline void count_more(std::uint32_t& count, std::uint32_t more) noexcept {
+  count += std::min(more, std::numeric_limits<std::uint32_t>::max() - count);
+}
+
 /// Puts t among the newest times, if it is one of them.
 inline void insert_recent(const entry_layout& layout, lane_grid::ticks* when, lane_grid::ticks t) noexcept {
   if (layout.recent == 1) {
@@ -96,7 +101,7 @@ void add_event(const entry_layout& layout, Lanes lanes, const entry_row<T>& row,
     lane_grid::ticks& first = row.times[layout.first_time()];
     if (first == no_time || event.time < first) first = event.time;
   }
-  ++*row.count;
+  count_more(*row.count, 1);
 }
 
 /// Moves the lanes to another anchor. Only a retraction moves one back, and then by a power of two as well.
@@ -285,7 +290,7 @@ void add_row(const entry_layout& layout, const entry_row<T>& row, const entry_la
     last = anchor;
     row.times[layout.dislike_count()] += when[other_layout.dislike_count()];
   }
-  *row.count += other.count(j);
+  count_more(*row.count, other.count(j));
 }
 
 /// Subtracts row j of another table from a row without rhythms: the inverse of add_row for the interest lanes and the count. Of the newest
