@@ -109,6 +109,14 @@ void scorer(benchmark::State& state) {
   run(state, [&](const store_type&, const auto& user) { benchmark::DoNotOptimize(scored.score(user, now).data()); });
 }
 
+/// The same user again and again, whose state is in the cache by then.
+void scorer_warm(benchmark::State& state) {
+  const store_type& filled = store_of(state.range(0));
+  ebb::return_scorer<store_type> scored(filled, network_of(filled));
+  const auto& user = *filled.find(0);
+  for (auto _ : state) benchmark::DoNotOptimize(scored.score(user, now).data());
+}
+
 void by_member(benchmark::State& state) {
   const store_type& filled = store_of(state.range(0));
   const ebb::return_network network = network_of(filled);
@@ -122,4 +130,5 @@ void by_member(benchmark::State& state) {
 
 BENCHMARK(features)->Arg(10)->Arg(100)->Arg(1000)->Unit(benchmark::kMicrosecond);
 BENCHMARK(scorer)->Arg(10)->Arg(100)->Arg(1000)->Unit(benchmark::kMicrosecond);
+BENCHMARK(scorer_warm)->Arg(10)->Arg(100)->Arg(1000)->Unit(benchmark::kMicrosecond);
 BENCHMARK(by_member)->Arg(10)->Arg(100)->Arg(1000)->Unit(benchmark::kMicrosecond);

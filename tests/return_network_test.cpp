@@ -114,3 +114,21 @@ TEST_CASE("a network that does not fit is refused", "[return_network]") {
   network.features.heat = false;
   refused(network);
 }
+
+TEST_CASE("the pass of gelu gives activation's values, wherever they stand", "[return_network]") {
+  std::vector<float> x;
+  for (int i = -40000; i <= 40000; ++i) x.push_back(static_cast<float>(i) / 2000);
+  for (const float far : {-1e30F, -1e9F, -100.0F, -0.0F, 1e-30F, 100.0F, 1e9F, 1e30F}) x.push_back(far);
+  std::vector<float> once = x;
+  ebb::detail::gelu_pass(once.data(), static_cast<Eigen::Index>(once.size()));
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double z = x[i];
+    const double tanh = std::tanh(0.7978845608028654 * (z + 0.044715 * z * z * z));
+    REQUIRE(std::abs(static_cast<double>(once[i]) - 0.5 * z * (1 + tanh)) <= 3e-7 * std::abs(z));
+  }
+  for (std::size_t i = 0; i < x.size(); i += 997) {
+    float alone = x[i];
+    ebb::detail::gelu_pass(&alone, 1);
+    REQUIRE(alone == once[i]);
+  }
+}

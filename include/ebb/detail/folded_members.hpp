@@ -11,6 +11,7 @@
 
 #include "ebb/activation.hpp"
 #include "ebb/detail/dense_layer.hpp"
+#include "ebb/detail/gelu_pass.hpp"
 #include "ebb/detail/padded_columns.hpp"
 
 namespace ebb::detail {
@@ -149,14 +150,12 @@ class folded_members {
 
   void activate_columns(matrix& values, Eigen::Index columns) {
     const Eigen::Index size = values.rows() * columns;
-    Eigen::Map<Eigen::ArrayXf> z(values.data(), size);
-    if (kind_ == activation::gelu)  // activation.hpp's, with σ(2v) = (1 + tanh v) / 2: one pass, no scratch
-      z = 0.5F * z *
-          (1.0F +
-           (z * (static_cast<float>(gelu_linear / 2) + static_cast<float>(gelu_cubic / 2) * z.square().min(100.0F)))
-               .tanh());
-    else
+    if (kind_ == activation::gelu) {
+      gelu_pass(values.data(), size);
+    } else {
+      Eigen::Map<Eigen::ArrayXf> z(values.data(), size);
       activate<float>(kind_, z, gate_.head(size));
+    }
   }
 
   Eigen::Index count_ = 0;
