@@ -70,6 +70,8 @@ TEST_CASE("a recommendation explains itself in one line", "[explanation]") {
   CHECK(ebb::one_line(item{"tea", -0.5, {{"fatigue", 1, -0.5, -0.5}, {"interest", 1, 0, 0}}}) ==
         "tea -0.5 = −fatigue 0.5");
   CHECK(ebb::one_line(item{"new", 0, {{"interest", 1, 0, 0}}}) == "new 0 = nothing known");
+  CHECK(ebb::one_line(item{"old", 0.5, {{"popularity", 1, 0.5, 0.5}, {"interest", 1, 1e-18, 1e-18}}}) ==
+        "old 0.5 = popularity 0.5");
 }
 
 TEST_CASE("lengths of time are said in their largest unit", "[explanation]") {

@@ -120,13 +120,16 @@ namespace detail {
   return text;
 }
 
-/// "jazz 0.928 = interest 0.8 + popularity 0.128": the terms by the size of their part, those that add nothing left out.
+/// "jazz 0.928 = interest 0.8 + popularity 0.128": the terms by the size of their part; those that add less than a
+/// thousandth of the largest are left out.
 ///
 /// The item is written with `<<`.
 template <class Item>
 [[nodiscard]] std::string one_line(const recommendation<Item>& r) {
   std::vector<contribution> parts = r.why;
-  std::erase_if(parts, [](const contribution& part) { return part.amount == 0; });
+  double largest = 0;
+  for (const contribution& part : parts) largest = std::max(largest, std::abs(part.amount));
+  std::erase_if(parts, [&](const contribution& part) { return std::abs(part.amount) <= largest / 1000; });
   std::stable_sort(parts.begin(), parts.end(), [](const contribution& a, const contribution& b) {
     return std::abs(a.amount) > std::abs(b.amount);
   });
