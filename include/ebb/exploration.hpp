@@ -288,7 +288,8 @@ class order_probability {
     std::vector<double> inner = rest_;
     for (std::size_t m = j; m < order_.size(); ++m)
       for (std::size_t x = 0; x < nodes_.size(); ++x) inner[x] += std::log(below(beliefs_[order_[m]], nodes_[x]));
-    double scale = inner.empty() ? never : *std::max_element(inner.begin(), inner.end());
+    if (inner.empty()) return never;
+    double scale = *std::max_element(inner.begin(), inner.end());
     if (scale == never) return never;
     for (double& v : inner) v = std::exp(v - scale);
     for (std::size_t m = j; m-- > 0;) {
@@ -313,12 +314,12 @@ class order_probability {
     return std::exp(-z * z / 2) / b.deviation * (std::numbers::inv_sqrtpi / std::numbers::sqrt2);
   }
 
-  static constexpr std::array<double, points> at_{-0.9602898564975363, -0.7966664774136268, -0.525532409916329,
-                                                  -0.1834346424956498, 0.1834346424956498,  0.525532409916329,
-                                                  0.7966664774136268,  0.9602898564975363};
-  static constexpr std::array<double, points> weight_{0.1012285362903762, 0.2223810344533745, 0.3137066458778874,
-                                                      0.362683783378362,  0.362683783378362,  0.3137066458778874,
-                                                      0.2223810344533745, 0.1012285362903762};
+  static constexpr std::array<double, points> abscissas{-0.9602898564975363, -0.7966664774136268, -0.525532409916329,
+                                                        -0.1834346424956498, 0.1834346424956498,  0.525532409916329,
+                                                        0.7966664774136268,  0.9602898564975363};
+  static constexpr std::array<double, points> node_weights{0.1012285362903762, 0.2223810344533745, 0.3137066458778874,
+                                                           0.362683783378362,  0.362683783378362,  0.3137066458778874,
+                                                           0.2223810344533745, 0.1012285362903762};
 
   /// Where all the others are so unlikely to be below that nothing further down counts, even for an order as rare as 1 in n^2k.
   [[nodiscard]] double above_nothing(double low, double high, const std::vector<std::size_t>& others) const {
@@ -351,7 +352,7 @@ class order_probability {
       width = std::min(width, 3 / slope);
       if (!(x + width > x)) break;  // beliefs narrower than a double can tell apart
       const double half = width / 2;
-      for (const double at : at_) nodes_.push_back(x + half * (1 + at));
+      for (const double at : abscissas) nodes_.push_back(x + half * (1 + at));
       halves_.push_back(half);
       x += width;
     }
@@ -366,7 +367,7 @@ class order_probability {
       std::array<double, points> sums{};
       double panel = 0;
       for (std::size_t j = 0; j < points; ++j) {
-        panel += weight_[j] * v[j];
+        panel += node_weights[j] * v[j];
         for (std::size_t i = 0; i < points; ++i) sums[i] += running[i][j] * v[j];
       }
       for (std::size_t i = 0; i < points; ++i) v[i] = before + halves_[p] * std::max(sums[i], 0.0);
@@ -387,12 +388,12 @@ class order_probability {
     };
     std::array<std::array<double, points>, points> out{};
     for (std::size_t i = 0; i < points; ++i) {
-      const auto here = legendre(at_[i]);
+      const auto here = legendre(abscissas[i]);
       for (std::size_t j = 0; j < points; ++j) {
-        const auto there = legendre(at_[j]);
-        double sum = (at_[i] + 1) / 2;
+        const auto there = legendre(abscissas[j]);
+        double sum = (abscissas[i] + 1) / 2;
         for (std::size_t m = 1; m < points; ++m) sum += (here[m + 1] - here[m - 1]) / 2 * there[m];
-        out[i][j] = weight_[j] * sum;
+        out[i][j] = node_weights[j] * sum;
       }
     }
     return out;

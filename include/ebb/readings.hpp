@@ -73,7 +73,7 @@ template <class Decay>
 class minimax_fit {
  public:
   /// rates: start, in 1/s (natural); weights: start, any positive ones.
-  minimax_fit(const fit_points& points, Eigen::ArrayXd rates, const Eigen::ArrayXd& weights)
+  minimax_fit(const fit_points& points, const Eigen::ArrayXd& rates, const Eigen::ArrayXd& weights)
       : points_(points), logs_(2 * rates.size()) {
     logs_ << rates.log(), weights.log();
   }

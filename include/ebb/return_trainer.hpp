@@ -34,7 +34,7 @@ namespace ebb {
 /// Cost: O(epochs · members · candidates · parameters) time.
 /// Errors: std::invalid_argument when the moments' shapes do not fit `lanes` and `candidate_features`, or an option is out of range.
 /// Source: Z. Cao et al., Learning to rank: from pairwise approach to listwise approach, ICML 2007.
-[[nodiscard]] inline return_network train_return_network(return_samples samples, timescales lanes,
+[[nodiscard]] inline return_network train_return_network(return_samples samples, const timescales& lanes,
                                                          return_feature_set features, Eigen::Index candidate_features,
                                                          const return_trainer_options& options = {}) {
   constexpr const char* where = "train_return_network";

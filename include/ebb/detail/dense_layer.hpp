@@ -17,25 +17,22 @@ struct tile_column {
   packet first, second, third;
 
   explicit tile_column(const float* start) {
-    using namespace Eigen::internal;
-    first = ploadu<packet>(start);
-    second = ploadu<packet>(start + (Rows > 1 ? width : 0));
-    third = ploadu<packet>(start + (Rows > 2 ? 2 * width : 0));
+    first = Eigen::internal::ploadu<packet>(start);
+    second = Eigen::internal::ploadu<packet>(start + (Rows > 1 ? width : 0));
+    third = Eigen::internal::ploadu<packet>(start + (Rows > 2 ? 2 * width : 0));
   }
 
   void add(const packet& w0, const packet& w1, const packet& w2, float value) {
-    using namespace Eigen::internal;
-    const packet x = pset1<packet>(value);
-    first = pmadd(w0, x, first);
-    if constexpr (Rows > 1) second = pmadd(w1, x, second);
-    if constexpr (Rows > 2) third = pmadd(w2, x, third);
+    const packet x = Eigen::internal::pset1<packet>(value);
+    first = Eigen::internal::pmadd(w0, x, first);
+    if constexpr (Rows > 1) second = Eigen::internal::pmadd(w1, x, second);
+    if constexpr (Rows > 2) third = Eigen::internal::pmadd(w2, x, third);
   }
 
   void store(float* out) const {
-    using namespace Eigen::internal;
-    pstoreu(out, first);
-    if constexpr (Rows > 1) pstoreu(out + width, second);
-    if constexpr (Rows > 2) pstoreu(out + 2 * width, third);
+    Eigen::internal::pstoreu(out, first);
+    if constexpr (Rows > 1) Eigen::internal::pstoreu(out + width, second);
+    if constexpr (Rows > 2) Eigen::internal::pstoreu(out + Eigen::Index{2} * width, third);
   }
 };
 
@@ -89,14 +86,13 @@ class dense_layer {
   template <int Rows>
   void tile(Eigen::Index row, const float* x, Eigen::Index sample_stride, Eigen::Index depth_stride, float* out,
             Eigen::Index out_stride) const {
-    using namespace Eigen::internal;
     using packet = typename tile_column<Rows>::packet;
     const float* w = weight_.data() + row;
     const float* const x1 = x + sample_stride;
     const float* const x2 = x1 + sample_stride;
     const float* const x3 = x2 + sample_stride;
     tile_column<Rows> c0(bias_.data() + row), c1 = c0, c2 = c0, c3 = c0;
-    const auto load = [&](int r) { return ploadu<packet>(w + (r < Rows ? r * width : 0)); };
+    const auto load = [&](int r) { return Eigen::internal::ploadu<packet>(w + (r < Rows ? r * width : 0)); };
     packet w0 = load(0), w1 = load(1), w2 = load(2);
     const auto step = [&](Eigen::Index at) {
       c0.add(w0, w1, w2, x[at]);
