@@ -63,8 +63,10 @@ template <class T>
   if constexpr (std::floating_point<T>) {
     if (!value.is_number()) throw snapshot_error("what must be a number is not");
   } else if constexpr (std::integral<T> && !std::same_as<T, bool>) {
-    const bool fits = value.is_number_unsigned()  ? std::in_range<T>(value.get<std::uint64_t>())
-                      : value.is_number_integer() ? std::in_range<T>(value.get<std::int64_t>())
+    using number =
+        std::conditional_t<std::is_signed_v<T>, std::make_signed_t<T>, std::make_unsigned_t<T>>;  // of a char too
+    const bool fits = value.is_number_unsigned()  ? std::in_range<number>(value.get<std::uint64_t>())
+                      : value.is_number_integer() ? std::in_range<number>(value.get<std::int64_t>())
                                                   : false;
     if (!fits) throw snapshot_error("what must be a whole number of its range is not");
   }
