@@ -79,7 +79,10 @@ class adaptive_model : public repeat_model {
     read_shares(question.user, question.now);
     const auto weights = weights_[question.user].weights();
     const Eigen::Map<const Eigen::VectorXd> w(weights.data(), std::ssize(weights));
-    Eigen::Map<Eigen::ArrayXd>(scores.data(), std::ssize(scores)) = (shares_.matrix().transpose() * w).array().log();
+    likelihoods_.noalias() = shares_.matrix().transpose() * w;
+    // One by one: a packet's logarithm differs in the last bit, and equal chances must stay equal wherever they lie.
+    for (Eigen::Index i = 0; i < likelihoods_.size(); ++i)
+      scores[static_cast<std::size_t>(i)] = std::log(likelihoods_[i]);
   }
 
   [[nodiscard]] model_parameters params() const override {
@@ -180,6 +183,7 @@ class adaptive_model : public repeat_model {
   std::vector<adaptive_weights> weights_;  // user
   std::vector<second> waiting_;            // user → the events of the second that may not be over yet
   Eigen::ArrayXXd shares_;                 // (K, candidates)
+  Eigen::VectorXd likelihoods_;            // (candidates)
   std::vector<double> chances_;
 };
 

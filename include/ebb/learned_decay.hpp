@@ -69,8 +69,8 @@ class learned_decay {
   }
 
   /// π of many at once: features (features, candidates) → pi (lanes, candidates), columns adding to 1 within float rounding.
-  void weights(const Eigen::Ref<const matrix>& features, Eigen::Ref<matrix> pi)
-      const {  // NOLINT(performance-unnecessary-value-param): an output, as Eigen writes them
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): an output, as Eigen writes them
+  void weights(const Eigen::Ref<const matrix>& features, Eigen::Ref<matrix> pi) const {
     matrix z = features;
     scaler_.transform(z);
     mlp_workspace<float> memory;

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <utility>
@@ -195,7 +196,7 @@ struct probability_report {
   const std::vector<double> by_constant = log_losses(constant, after.returned);
   const std::vector<double> by_decay = log_losses(decayed, after.returned);
   const auto mean = [&](const std::vector<double>& all) {
-    return Eigen::Map<const Eigen::VectorXd>(all.data(), static_cast<Eigen::Index>(all.size())).mean();
+    return std::accumulate(all.begin(), all.end(), 0.0) / static_cast<double>(all.size());
   };
   out.loss = mean(losses);
   out.constant_loss = mean(by_constant);

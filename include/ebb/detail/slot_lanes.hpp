@@ -45,8 +45,9 @@ class slot_lanes {
     }
     Eigen::Map<Eigen::ArrayXd> levels(p.levels.data() + slot * lanes, rates_.size());
     const double gap = duration(event.time - p.last[slot]).count();
-    levels = 1.0 + ((levels - gap * rates_) * std::log(2.0)).exp();
-    levels = levels.log() * (1.0 / std::log(2.0));
+    sums_ = 1.0 + ((levels - gap * rates_) * std::log(2.0)).exp();
+    sums_ = sums_.log() * (1.0 / std::log(2.0));
+    levels = sums_;
     p.last[slot] = event.time;
     ++p.count[slot];
   }
@@ -76,6 +77,9 @@ class slot_lanes {
   };
 
   Eigen::ArrayXd rates_;  // (lanes), 1 / s
+  // Aligned memory. Written straight to a pair's levels, what is computed by packets and what one by one, to other last bits, would depend on
+  // where they lie: equal pairs would differ, and so would two runs.
+  Eigen::ArrayXd sums_;
   std::vector<pairs> users_;
 };
 
