@@ -50,7 +50,7 @@ class folded_members {
     linear_.setZero(own_);
     const auto take = [&](Eigen::Index row, const matrix& weight) {  // weight: (units, inputs)
       centre_.middleRows(row, weight.rows()) += weight.rightCols(own_);
-      user_.middleRows(row, weight.rows()) += weight.middleCols(own_, user);
+      if (user != 0) user_.middleRows(row, weight.rows()) += weight.middleCols(own_, user);
       return matrix(weight.leftCols(own_) + weight.rightCols(own_));
     };
     for (Eigen::Index m = 0; m < count_; ++m) {

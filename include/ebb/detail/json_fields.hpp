@@ -149,6 +149,9 @@ class json_fields {
   return {{"format", format}, {"version", version}};
 }
 
+// A to_json that may refuse builds its object aside and moves it into place: the constructor of nlohmann::json that calls it has no destructor
+// to run yet, so what it had written when it threw would leak (a braced list of half-built parts leaks likewise, with clang before 17).
+
 /// A number that JSON can hold.   Errors: std::invalid_argument, naming the field, when it is not finite.
 [[nodiscard]] inline double json_number(double value, std::string_view key) {
   if (!std::isfinite(value)) require(false, "to_json", "\"" + std::string(key) + "\" must be finite", value);

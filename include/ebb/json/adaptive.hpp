@@ -47,12 +47,13 @@ namespace nlohmann {
 
 template <>
 struct adl_serializer<ebb::adaptive_weights> {
-  static void to_json(json& out, const ebb::adaptive_weights& learner) {
-    out = ebb::detail::json_object("ebb.adaptive_weights", 1);
+  static void to_json(json& target, const ebb::adaptive_weights& learner) {
+    json out = ebb::detail::json_object("ebb.adaptive_weights", 1);
     out["prior"] = ebb::detail::json_numbers(learner.prior(), "prior");
     out["rate"] = learner.options().rate;
     out["share"] = learner.options().share;
     ebb::detail::write_adaptive_state(out, learner.state());
+    target = std::move(out);
   }
   static ebb::adaptive_weights from_json(const json& in) {
     ebb::detail::json_fields fields(in, "ebb.adaptive_weights", 1);
@@ -67,8 +68,8 @@ struct adl_serializer<ebb::adaptive_weights> {
 /// Keys are written as nlohmann_json writes a `Key`, in its order.
 template <ebb::identifier Key>
 struct adl_serializer<ebb::adaptive_timescales<Key>> {
-  static void to_json(json& out, const ebb::adaptive_timescales<Key>& all) {
-    out = ebb::detail::json_object("ebb.adaptive_timescales", 1);
+  static void to_json(json& target, const ebb::adaptive_timescales<Key>& all) {
+    json out = ebb::detail::json_object("ebb.adaptive_timescales", 1);
     out["prior"] = all.prior();
     out["rate"] = all.options().rate;
     out["share"] = all.options().share;
@@ -80,6 +81,7 @@ struct adl_serializer<ebb::adaptive_timescales<Key>> {
     }
     std::sort(learners.begin(), learners.end(), [](const json& a, const json& b) { return a["key"] < b["key"]; });
     out["learners"] = std::move(learners);
+    target = std::move(out);
   }
 
   /// Errors: also std::invalid_argument for a key that stands there twice.

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <string>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -16,21 +17,25 @@ namespace nlohmann {
 
 template <>
 struct adl_serializer<ebb::behaviour_weights> {
-  static void to_json(json& out, const ebb::behaviour_weights& learned) {
+  static void to_json(json& target, const ebb::behaviour_weights& learned) {
     using ebb::detail::json_number;
-    out = ebb::detail::json_object("ebb.behaviour_weights", 1);
+    json out = ebb::detail::json_object("ebb.behaviour_weights", 1);
     out["behaviours"] = json::array();
-    for (const ebb::behaviour_weight& b : learned.behaviours)
-      out["behaviours"].push_back({{"name", b.name},
-                                   {"weight", json_number(b.weight, "weight")},
-                                   {"lo", json_number(b.lo, "lo")},
-                                   {"hi", json_number(b.hi, "hi")},
-                                   {"events", b.events}});
+    for (const ebb::behaviour_weight& b : learned.behaviours) {
+      json& one = out["behaviours"].emplace_back();
+      one["name"] = b.name;
+      one["weight"] = json_number(b.weight, "weight");
+      one["lo"] = json_number(b.lo, "lo");
+      one["hi"] = json_number(b.hi, "hi");
+      one["events"] = b.events;
+    }
     out["sharpness"] = json_number(learned.sharpness, "sharpness");
     out["returns"] = learned.returns;
-    out["gain"] = {{"diff", json_number(learned.gain.diff, "diff")},
-                   {"lo", json_number(learned.gain.lo, "lo")},
-                   {"hi", json_number(learned.gain.hi, "hi")}};
+    json& gain = out["gain"];
+    gain["diff"] = json_number(learned.gain.diff, "diff");
+    gain["lo"] = json_number(learned.gain.lo, "lo");
+    gain["hi"] = json_number(learned.gain.hi, "hi");
+    target = std::move(out);
   }
 
   /// Errors: also std::invalid_argument for a weight or an interval outside [0, 1] and for a sharpness that is not > 0.

@@ -199,10 +199,11 @@ struct adl_serializer<ebb::timescales> {
 
 template <>
 struct adl_serializer<ebb::reading> {
-  static void to_json(json& out, const ebb::reading& how) {
-    out = ebb::detail::json_object("ebb.reading", 1);
+  static void to_json(json& target, const ebb::reading& how) {
+    json out = ebb::detail::json_object("ebb.reading", 1);
     out["bank"] = how.bank();
     out["weights"] = ebb::detail::json_numbers(how.weights(), "weights");
+    target = std::move(out);
   }
   static ebb::reading from_json(const json& in) {
     ebb::detail::json_fields fields(in, "ebb.reading", 1);

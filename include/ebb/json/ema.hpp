@@ -5,6 +5,7 @@
 #include <chrono>
 #include <concepts>
 #include <cstdint>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -46,14 +47,15 @@ struct adl_serializer<ebb::timed_ema<T>> {
 
 template <std::floating_point T>
 struct adl_serializer<ebb::ema_state<T>> {
-  static void to_json(json& out, const ebb::ema_state<T>& state) {
+  static void to_json(json& target, const ebb::ema_state<T>& state) {
     using std::chrono::nanoseconds;
-    out = ebb::detail::json_object("ebb.ema_state", 1);
+    json out = ebb::detail::json_object("ebb.ema_state", 1);
     out["value"] = ebb::detail::json_number(static_cast<double>(state.value), "value");
     out["last_nanoseconds_since_epoch"] = nullptr;
     if (!state.empty())
       out["last_nanoseconds_since_epoch"] =
           std::int64_t{std::chrono::duration_cast<nanoseconds>(state.last.time_since_epoch()).count()};
+    target = std::move(out);
   }
   static ebb::ema_state<T> from_json(const json& in) {
     using std::chrono::nanoseconds;

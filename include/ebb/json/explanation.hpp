@@ -18,21 +18,26 @@ namespace nlohmann {
 
 template <class Item>
 struct adl_serializer<ebb::recommendation<Item>> {
-  static void to_json(json& out, const ebb::recommendation<Item>& r) {
-    out = json::object();
+  static void to_json(json& target, const ebb::recommendation<Item>& r) {
+    json out = json::object();
     out["item"] = r.item;
     out["score"] = ebb::detail::json_number(r.score, "score");
     out["why"] = json::array();
-    for (const ebb::contribution& part : r.why)
-      out["why"].push_back(
-          {{"term", part.term}, {"weight", part.weight}, {"value", part.value}, {"amount", part.amount}});
+    for (const ebb::contribution& part : r.why) {
+      json& one = out["why"].emplace_back();
+      one["term"] = part.term;
+      one["weight"] = ebb::detail::json_number(part.weight, "weight");
+      one["value"] = ebb::detail::json_number(part.value, "value");
+      one["amount"] = ebb::detail::json_number(part.amount, "amount");
+    }
+    target = std::move(out);
   }
 };
 
 template <>
 struct adl_serializer<ebb::explained_interest> {
-  static void to_json(json& out, const ebb::explained_interest& why) {
-    out = json::object();
+  static void to_json(json& target, const ebb::explained_interest& why) {
+    json out = json::object();
     out["interest"] = ebb::detail::json_number(why.interest, "interest");
     out["events"] = json::array();
     for (const ebb::explained_event& e : why.events)
@@ -41,6 +46,7 @@ struct adl_serializer<ebb::explained_interest> {
                                {"amount", e.amount},
                                {"decay", e.decay},
                                {"contribution", e.contribution}});
+    target = std::move(out);
   }
 };
 

@@ -42,14 +42,15 @@ namespace nlohmann {
 
 template <>
 struct adl_serializer<ebb::learned_decay> {
-  static void to_json(json& out, const ebb::learned_decay& decay) {
+  static void to_json(json& target, const ebb::learned_decay& decay) {
     const ebb::learned_decay_state& state = decay.state();
-    out = ebb::detail::json_object("ebb.learned_decay", 1);
+    json out = ebb::detail::json_object("ebb.learned_decay", 1);
     out["start"] = state.start;
     out["sharpness"] = state.sharpness;
     ebb::detail::write_scaler_state(out["scaling"], state.scaling);
     out["hidden"] = state.hidden;
     out["parameters"] = ebb::detail::json_numbers(state.parameters, "parameters");
+    target = std::move(out);
   }
 
   static ebb::learned_decay from_json(const json& in) {

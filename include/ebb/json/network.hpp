@@ -55,9 +55,9 @@ namespace nlohmann {
 
 template <std::floating_point T>
 struct adl_serializer<ebb::mlp<T>> {
-  static void to_json(json& out, const ebb::mlp<T>& network) {
+  static void to_json(json& target, const ebb::mlp<T>& network) {
     const ebb::mlp_options& options = network.options();
-    out = ebb::detail::json_object("ebb.mlp", 1);
+    json out = ebb::detail::json_object("ebb.mlp", 1);
     out["inputs"] = network.inputs();
     out["hidden"] = options.hidden;
     out["outputs"] = options.outputs;
@@ -67,6 +67,7 @@ struct adl_serializer<ebb::mlp<T>> {
     out["zero_output"] = options.zero_output;
     out["seed"] = options.seed;
     out["parameters"] = ebb::detail::json_numbers(network.parameters(), "parameters");
+    target = std::move(out);
   }
 
   static ebb::mlp<T> from_json(const json& in) {
@@ -102,8 +103,8 @@ struct adl_serializer<ebb::mlp<T>> {
 
 template <std::floating_point T>
 struct adl_serializer<ebb::standard_scaler<T>> {
-  static void to_json(json& out, const ebb::standard_scaler<T>& scaler) {
-    out = ebb::detail::json_object("ebb.standard_scaler", 1);
+  static void to_json(json& target, const ebb::standard_scaler<T>& scaler) {
+    json out = ebb::detail::json_object("ebb.standard_scaler", 1);
     out["count"] = ebb::detail::json_numbers(scaler.state().count, "count");
     out["mean"] = ebb::detail::json_numbers(scaler.state().mean, "mean");
     out["squares"] = ebb::detail::json_numbers(scaler.state().squares, "squares");
@@ -111,6 +112,7 @@ struct adl_serializer<ebb::standard_scaler<T>> {
     out["clip"] = nullptr;  // none
     if (scaler.options().fill) out["fill"] = *scaler.options().fill;
     if (std::isfinite(scaler.options().clip)) out["clip"] = scaler.options().clip;
+    target = std::move(out);
   }
 
   static ebb::standard_scaler<T> from_json(const json& in) {
@@ -128,12 +130,13 @@ struct adl_serializer<ebb::standard_scaler<T>> {
 
 template <>
 struct adl_serializer<ebb::gap_model> {
-  static void to_json(json& out, const ebb::gap_model& model) {
-    out = ebb::detail::json_object("ebb.gap_model", 1);
+  static void to_json(json& target, const ebb::gap_model& model) {
+    json out = ebb::detail::json_object("ebb.gap_model", 1);
     out["input"] = ebb::detail::json_name(model.input(), ebb::detail::gap_input_names);
     out["unit_seconds"] = model.unit().count();
     out["scaler"] = model.scaler();
     out["network"] = model.network();
+    target = std::move(out);
   }
   static ebb::gap_model from_json(const json& in) {
     ebb::detail::json_fields fields(in, "ebb.gap_model", 1);

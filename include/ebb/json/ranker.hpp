@@ -32,19 +32,21 @@ namespace nlohmann {
 
 template <>
 struct adl_serializer<ebb::ranker_settings> {
-  static void to_json(json& out, const ebb::ranker_settings& settings) {
-    out = ebb::detail::json_object("ebb.ranker_settings", 1);
+  static void to_json(json& target, const ebb::ranker_settings& settings) {
+    json out = ebb::detail::json_object("ebb.ranker_settings", 1);
     out["prior_strength"] = ebb::detail::json_number(settings.options.prior_strength, "prior_strength");
     out["evidence"] = nullptr;
     if (settings.options.evidence) out["evidence"] = *settings.options.evidence;
     out["terms"] = json::array();
-    for (const ebb::ranker_settings::term& term : settings.terms)
-      out["terms"].push_back(
-          {{"name", term.name},
-           {"weight", ebb::detail::json_number(term.how.weight, "weight")},
-           {"role", ebb::detail::json_name(term.how.role, ebb::detail::term_role_names)},
-           {"normalisation", ebb::detail::json_name(term.how.scale.how(), ebb::detail::normalisation_names)},
-           {"unit", term.how.scale.unit()}});
+    for (const ebb::ranker_settings::term& term : settings.terms) {
+      json& one = out["terms"].emplace_back();
+      one["name"] = term.name;
+      one["weight"] = ebb::detail::json_number(term.how.weight, "weight");
+      one["role"] = ebb::detail::json_name(term.how.role, ebb::detail::term_role_names);
+      one["normalisation"] = ebb::detail::json_name(term.how.scale.how(), ebb::detail::normalisation_names);
+      one["unit"] = term.how.scale.unit();
+    }
+    target = std::move(out);
   }
 
   static ebb::ranker_settings from_json(const json& in) {

@@ -58,11 +58,11 @@ namespace nlohmann {
 template <>
 struct adl_serializer<ebb::return_network> {
   /// Errors: as `return_network::check`, and std::invalid_argument when the network is not of the features that it names.
-  static void to_json(json& out, const ebb::return_network& network) {
+  static void to_json(json& target, const ebb::return_network& network) {
     network.check();
     const auto [names, candidate_features] = ebb::detail::described_features(network);
     ebb::detail::require_described(network, names, candidate_features, "to_json");
-    out = ebb::detail::json_object("ebb.return_network", 1);
+    json out = ebb::detail::json_object("ebb.return_network", 1);
     out["lanes"] = network.lanes;
     out["features"] = {{"heat", network.features.heat},
                        {"rhythms", network.features.rhythms},
@@ -80,9 +80,12 @@ struct adl_serializer<ebb::return_network> {
     out["mean"] = ebb::detail::json_numbers(network.mean, "mean");
     out["scale"] = ebb::detail::json_numbers(network.scale, "scale");
     out["members"] = json::array();
-    for (const auto& member : network.members)
-      out["members"].push_back(
-          {{"network", member.network}, {"linear", ebb::detail::json_numbers(member.linear, "linear")}});
+    for (const auto& member : network.members) {
+      json& one = out["members"].emplace_back();
+      one["network"] = member.network;
+      one["linear"] = ebb::detail::json_numbers(member.linear, "linear");
+    }
+    target = std::move(out);
   }
 
   static ebb::return_network from_json(const json& in) {

@@ -21,11 +21,12 @@ namespace nlohmann {
 
 template <>
 struct adl_serializer<ebb::logistic_calibration> {
-  static void to_json(json& out, const ebb::logistic_calibration& learned) {
-    out = ebb::detail::json_object("ebb.logistic_calibration", 1);
+  static void to_json(json& target, const ebb::logistic_calibration& learned) {
+    json out = ebb::detail::json_object("ebb.logistic_calibration", 1);
     ebb::detail::write_scaler_state(out["scaling"], learned.state().scaling);
     out["weights"] = ebb::detail::json_numbers(learned.state().weights, "weights");
     out["bias"] = ebb::detail::json_number(learned.state().bias, "bias");
+    target = std::move(out);
   }
   static ebb::logistic_calibration from_json(const json& in) {
     ebb::detail::json_fields fields(in, "ebb.logistic_calibration", 1);
@@ -38,12 +39,13 @@ struct adl_serializer<ebb::logistic_calibration> {
 
 template <>
 struct adl_serializer<ebb::return_probability> {
-  static void to_json(json& out, const ebb::return_probability& chance) {
-    out = ebb::detail::json_object("ebb.return_probability", 1);
+  static void to_json(json& target, const ebb::return_probability& chance) {
+    json out = ebb::detail::json_object("ebb.return_probability", 1);
     out["horizon_seconds"] = chance.horizon().count();
     out["lanes"] = chance.state().lanes;
     out["feature_names"] = names();
     out["learned"] = ebb::logistic_calibration(chance.state().learned);
+    target = std::move(out);
   }
   static ebb::return_probability from_json(const json& in) {
     ebb::detail::json_fields fields(in, "ebb.return_probability", 1);
