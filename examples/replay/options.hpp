@@ -34,6 +34,7 @@ struct options {
   std::string load_model;
   unsigned threads = std::max(1U, std::thread::hardware_concurrency());
   bool skip_bad = false;
+  bool diversity = false;
 
   [[nodiscard]] bool repeat() const { return task == "repeat"; }
 };
@@ -85,6 +86,8 @@ inline void declare(CLI::App& app, options& o) {
   app.add_option("--threads", o.threads, "models that run at the same time")
       ->check(CLI::Range(1U, 256U))
       ->capture_default_str();
+  app.add_flag("--diversity", o.diversity,
+               "with --task next: what the best model's lists gain in variety and lose in accuracy, for λ from 1 to 0");
   app.add_flag("--skip-bad", o.skip_bad, "pass over rows that cannot be used, and count them");
 }
 
@@ -103,6 +106,7 @@ void check_model_files(const options& o, const std::vector<entry<Model>>& models
 /// What no single option can know; throws usage_error.
 inline void check(const options& o) {
   if (o.events.empty() && !o.items.empty()) throw usage_error("--items needs --events");
+  if (o.diversity && o.repeat()) throw usage_error("--diversity needs --task next: a return has no list to vary");
   if (o.events.empty() && o.skip_bad) throw usage_error("--skip-bad needs --events");
   if (o.repeat())
     check_model_files(o, chosen(repeat_models(), o.models));

@@ -11,6 +11,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "diversity.hpp"
 #include "input.hpp"
 #include "model_file.hpp"
 #include "options.hpp"
@@ -75,10 +76,16 @@ void run_next(const replay::options& o, const replay::input& in, ebb::user_id us
   for (const auto& one : done)
     if (one.wanted) rows.push_back(replay::row_of(one.result, ebb::compare(one.result, decay, o.seed)));
   replay::print_table(rows, replay::best_next_decay);
-  replay::print_recommendations(in, task, best_of(done, [](const ebb::next_result& r) { return r.metrics.ndcg10; }),
-                                user, o.top, half_life_in(decay.params));
-  replay::write_json(json, o.json,
-                     replay::to_json(o, in.log, task.queries().size(), rows, {{"cold_share", task.cold_share()}}));
+  ebb::next_model& best = best_of(done, [](const ebb::next_result& r) { return r.metrics.ndcg10; });
+  replay::print_recommendations(in, task, best, user, o.top, half_life_in(decay.params));
+  nlohmann::ordered_json extra = {{"cold_share", task.cold_share()}};
+  if (o.diversity) {
+    const replay::item_likeness like(task.history());
+    const auto measured = replay::measure_diversity(task, best, like);
+    replay::print_diversity(measured, best.name(), like);
+    extra["diversity"] = {{"model", best.name()}, {"alike_by", like.name()}, {"rows", replay::to_json(measured)}};
+  }
+  replay::write_json(json, o.json, replay::to_json(o, in.log, task.queries().size(), rows, extra));
 }
 
 /// Says what is wrong in one line.
