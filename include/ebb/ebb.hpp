@@ -22,6 +22,7 @@
 #include "ebb/list_measures.hpp"
 #include "ebb/off_policy.hpp"
 #include "ebb/ranker.hpp"
+#include "ebb/ranker_trainer.hpp"
 #include "ebb/ranking_term.hpp"
 #include "ebb/readings.hpp"
 #include "ebb/return_features.hpp"

@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+#include <Eigen/Core>
+
 #include "ebb/detail/moment_reading.hpp"
 #include "ebb/ema.hpp"
 #include "ebb/ranking_term.hpp"
@@ -152,30 +154,28 @@ class ranker {
   [[nodiscard]] std::vector<recommendation<item_type>> rank(const Store& store, const user_type& user, time_point now,
                                                             std::span<const item_type> candidates,
                                                             const rank_options& options = {}) const {
-    detail::require(!terms_.empty(), "ranker", "there must be a term", terms_.size());
     detail::require(options.not_seen_for >= duration(0), "ranker", "not_seen_for must be >= 0", options.not_seen_for);
-    const auto* const state = store.find(user);
-    if (state != nullptr && state->newest > now.time_since_epoch().count())
-      throw std::domain_error("ebb::ranker: now must not be before the user's newest event");
+    const found all = look_up(store, user, now, candidates, options.not_seen_for);
+    return best({store, user, all.state, now, all.all_kept ? candidates : all.unseen, all.handles, all.entries},
+                options.k);
+  }
 
-    std::vector<std::uint32_t> handles;
-    std::vector<std::size_t> entries;
-    std::vector<item_type> unseen;  // only where some candidates are left out
-    bool all_kept = true;
-    handles.reserve(candidates.size());
-    entries.reserve(candidates.size());
-    for (std::size_t i = 0; i < candidates.size(); ++i) {
-      const auto handle = store.handle(candidates[i]);
-      const std::size_t entry = handle && state != nullptr ? state->entries.find(*handle) : question::no_entry;
-      if (entry != question::no_entry && was_seen(store, *state, entry, now, options.not_seen_for)) {
-        if (std::exchange(all_kept, false)) unseen.assign(candidates.begin(), at(candidates.begin(), i));
-        continue;
-      }
-      handles.push_back(handle.value_or(question::no_handle));
-      entries.push_back(entry);
-      if (!all_kept) unseen.push_back(candidates[i]);
+  /// What each term says of each candidate before its weight: score_i = Σ_j values(i, j) · weight_j, to rounding.
+  ///
+  /// Returns (candidates, terms): factor of the term's role · normalised value, the terms in the order they were added. It is what
+  /// weights are learned from: see ranker_trainer.hpp.   Errors: as `rank`.
+  [[nodiscard]] Eigen::MatrixXd values(const Store& store, const user_type& user, time_point now,
+                                       std::span<const item_type> candidates) const {
+    const found all = look_up(store, user, now, candidates, duration(0));
+    const question asked{store, user, all.state, now, candidates, all.handles, all.entries};
+    const double events = evidence(asked);
+    Eigen::MatrixXd out(static_cast<Eigen::Index>(candidates.size()), static_cast<Eigen::Index>(terms_.size()));
+    for (std::size_t j = 0; j < terms_.size(); ++j) {
+      const std::span<double> said(out.col(static_cast<Eigen::Index>(j)).data(), candidates.size());
+      say(terms_[j], asked, said);
+      out.col(static_cast<Eigen::Index>(j)) *= role_factor(terms_[j].how.role, events, options_.prior_strength);
     }
-    return best({store, user, state, now, all_kept ? candidates : unseen, handles, entries}, options.k);
+    return out;
   }
 
   /// Weights, roles, normalisations and the prior's strength.
@@ -213,6 +213,44 @@ class ranker {
     term_options how;
     std::function<void(const question&, std::span<double>)> fill;
   };
+
+  /// The user's state and the candidates' numbers, those seen of late left out.
+  struct found {
+    const typename Store::user_state* state;
+    std::vector<std::uint32_t> handles;
+    std::vector<std::size_t> entries;
+    std::vector<item_type> unseen;  // only where some candidates are left out
+    bool all_kept = true;
+  };
+
+  [[nodiscard]] found look_up(const Store& store, const user_type& user, time_point now,
+                              std::span<const item_type> candidates, duration not_seen_for) const {
+    detail::require(!terms_.empty(), "ranker", "there must be a term", terms_.size());
+    found all{store.find(user), {}, {}, {}};
+    if (all.state != nullptr && all.state->newest > now.time_since_epoch().count())
+      throw std::domain_error("ebb::ranker: now must not be before the user's newest event");
+    all.handles.reserve(candidates.size());
+    all.entries.reserve(candidates.size());
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      const auto handle = store.handle(candidates[i]);
+      const std::size_t entry = handle && all.state != nullptr ? all.state->entries.find(*handle) : question::no_entry;
+      if (entry != question::no_entry && was_seen(store, *all.state, entry, now, not_seen_for)) {
+        if (std::exchange(all.all_kept, false)) all.unseen.assign(candidates.begin(), at(candidates.begin(), i));
+        continue;
+      }
+      all.handles.push_back(handle.value_or(question::no_handle));
+      all.entries.push_back(entry);
+      if (!all.all_kept) all.unseen.push_back(candidates[i]);
+    }
+    return all;
+  }
+
+  /// The term's normalised values.
+  static void say(const held_term& term, const question& asked, std::span<double> values) {
+    term.fill(asked, values);
+    check_finite(values, term.name, "values");
+    term.how.scale(values);
+  }
 
   static void check(const ranker_options& options) {
     detail::require(std::isfinite(options.prior_strength) && options.prior_strength > 0, "ranker",
@@ -262,9 +300,7 @@ class ranker {
     for (std::size_t j = 0; j < terms_.size(); ++j) {
       const held_term& term = terms_[j];
       const std::span<double> said(values.data() + j * n, n);
-      term.fill(asked, said);
-      check_finite(said, term.name, "values");
-      term.how.scale(said);
+      say(term, asked, said);
       weights.push_back(term.how.weight * role_factor(term.how.role, events, options_.prior_strength));
       // Each product is rounded in a loop of its own: fused into the sum it would not be the amount that is told.
       for (std::size_t i = 0; i < n; ++i) amounts[i] = weights[j] * said[i];
