@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -75,6 +76,25 @@ TEST_CASE("saturating and logarithmic values reach one half at their half and ri
   }
   CHECK(value_rule::saturating(40.0).share(120, "x") == Approx(0.75));
   CHECK(value_rule::logarithmic(40.0).share(120, "x") == Approx(2.0 / 3));
+}
+
+TEST_CASE("values at the end of double are shares like others", "[behaviour]") {
+  const double most = std::numeric_limits<double>::max();
+  const double least = std::numeric_limits<double>::denorm_min();
+  for (const double half : {least, 1e-300, 0.5, 1.0, 1e300, most})
+    for (const double v : {0.0, least, 1e-300, 1.0, 1e300, most}) {
+      INFO("half " << half << ", value " << v);
+      for (const auto& rule : {value_rule::saturating(half), value_rule::logarithmic(half)}) {
+        const double share = rule.share(v, "view");
+        CHECK(share >= 0);
+        CHECK(share <= 1);
+        if (v == half) CHECK(share == 0.5);
+        if (v > half) CHECK(share > 0.5);
+        if (v < half) CHECK(share < 0.5);
+      }
+    }
+  CHECK_THROWS_AS(value_rule::linear(-most, most), std::invalid_argument);
+  CHECK_THROWS_AS(value_rule::around(-most, 1e308, most), std::invalid_argument);
 }
 
 TEST_CASE("a scale is read linearly, in either direction, and around a neutral point in both channels", "[behaviour]") {

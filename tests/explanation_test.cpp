@@ -46,6 +46,15 @@ TEST_CASE("the events' contributions add up to the interest, and to what the sto
   }
 }
 
+TEST_CASE("events are explained over the whole range of the clock", "[explanation]") {
+  const ebb::exponential_decay<double> slow(std::chrono::years(100));
+  const auto first = ebb::time_point::min() + std::chrono::seconds(1);
+  const auto last = ebb::time_point::max();
+  const auto why = ebb::explain_interest(std::vector<ebb::past_event>{{"used", first, 1}}, slow, last);
+  const double years = std::exp2(64) / 1e9 / (365.2425 * 86400);  // the clock counts nanoseconds in 64 bits
+  CHECK(why.interest == Approx(std::exp2(-years / 100)));
+}
+
 TEST_CASE("an interest explains itself in one line", "[explanation]") {
   const ebb::exponential_decay<double> week(168h);
   const std::vector<ebb::past_event> events{

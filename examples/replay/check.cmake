@@ -1,5 +1,6 @@
 # Feeds `replay` good and bad input and checks exit status and the one line it says:
 #   cmake -DREPLAY=path/to/replay -DFOLDER=scratch/folder -P check.cmake
+cmake_minimum_required(VERSION 3.25)
 set(header "user,item,timestamp,event,value\n")
 
 # expect(status "regex for the output" "text of the CSV or FILE:path" arguments…)
@@ -41,6 +42,20 @@ expect(0 "taken as milliseconds" "${header}u,a,1333476009000,view,1\n" --models 
 expect(0 "taken as microseconds" "${header}u,a,1333476009000000,view,1\n" --models lru)
 expect(0 "were not in time order; sorted" "${header}u,a,5,view,1\nu,b,2,view,1\n" --models lru)
 expect(0 "skipped 2 bad rows:.*line 3: .*nan.*line 4: .*-1" "${header}u,a,1,view,1\nu,b,nan,view,1\nu,b,-1,view,1\n" --skip-bad)
+
+expect(0 "too short to ask.*lru +- " "${header}u,a,1,view,1\nu,b,2,view,1\n" --models lru)
+foreach(seed IN ITEMS -1 010 0x1 1e3 18446744073709551616)
+  expect(2 "not a whole number" "${header}${rows}" --models lru --seed ${seed})
+endforeach()
+expect(0 "seed 18446744073709551615" "${header}${rows}" --models lru --seed 18446744073709551615)
+# A result never takes the place of what the run reads, nor of an older result when the run fails.
+expect(2 "read by this very run" "${header}${rows}" --models lru --json ${FOLDER}/replay_check.csv)
+file(WRITE ${FOLDER}/older.json "older")
+expect(2 "no user" "${header}${rows}" --models lru --user nobody --json ${FOLDER}/older.json)
+file(READ ${FOLDER}/older.json older)
+if(NOT older STREQUAL "older")
+  message(SEND_ERROR "a failed run has overwritten the older result")
+endif()
 
 expect(2 "cannot be opened" FILE:${FOLDER}/there_is_no_such_file.csv)
 expect(2 "cannot be read" FILE:${FOLDER})

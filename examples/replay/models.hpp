@@ -14,16 +14,22 @@
 
 namespace replay {
 
-/// A model by its name on the command line; `make` takes the seed for whatever chance it uses.
+/// What a model is made with: the seed of whatever chance it uses, and how many threads it may train on (the result is the same).
+struct making {
+  std::uint64_t seed;
+  int threads;
+};
+
+/// A model by its name on the command line.
 template <class Model>
 struct entry {
   std::string name;
-  std::function<std::unique_ptr<Model>(std::uint64_t seed)> make;
+  std::function<std::unique_ptr<Model>(const making&)> make;
 };
 
 /// A model made without options.
 template <class Model, class Base>
-std::unique_ptr<Base> plain(std::uint64_t) {
+std::unique_ptr<Base> plain(const making&) {
   return std::make_unique<Model>();
 }
 

@@ -16,8 +16,8 @@ std::vector<entry<ebb::next_model>> next_models() {
       {"decayed_popularity", plain<ebb::decayed_popularity_model, base>},
       {"user_interest", plain<ebb::user_interest_model, base>},
       {"next_interest",
-       [](std::uint64_t seed) {
-         return std::make_unique<ebb::next_interest_model>(ebb::next_interest_options{.seed = seed});
+       [](const making& with) {
+         return std::make_unique<ebb::next_interest_model>(ebb::next_interest_options{.seed = with.seed});
        }},
   };
 }

@@ -4,9 +4,11 @@
 #define EBB_EXAMPLES_REPLAY_OPTIONS_HPP
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -62,6 +64,14 @@ std::vector<entry<Model>> chosen(const std::vector<entry<Model>>& known, const s
   return out;
 }
 
+/// Refuses what reading a seed would change silently: a sign, another base, more than 64 bits. As CLI11 has it: what is wrong, or nothing.
+inline std::string whole_number(const std::string& text) {
+  std::uint64_t value = 0;
+  const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (bad == std::errc() && end == text.data() + text.size() && std::to_string(value) == text) return "";
+  return "\"" + text + "\" is not a whole number from 0 to 18446744073709551615";
+}
+
 inline void declare(CLI::App& app, options& o) {
   app.add_option(
       "--events", o.events,
@@ -79,11 +89,14 @@ inline void declare(CLI::App& app, options& o) {
   app.add_option("--top", o.top, "how many of them")
       ->check(CLI::Range(std::size_t{1}, std::size_t{1000}))
       ->capture_default_str();
-  app.add_option("--seed", o.seed, "of all chance: ties, the made log, training")->capture_default_str();
+  app.add_option("--seed", o.seed, "of all chance: ties, the made log, training")
+      ->check(whole_number)
+      ->capture_default_str();
   app.add_option("--json", o.json, "file to write the results to");
   app.add_option("--save-model", o.save_model, "file to write the trained " + saved_model + " to");
   app.add_option("--load-model", o.load_model, "file to read it from instead of training it");
-  app.add_option("--threads", o.threads, "models that run at the same time")
+  app.add_option("--threads", o.threads,
+                 "how many to use: for models that run at the same time, and where there are fewer, for training")
       ->check(CLI::Range(1U, 256U))
       ->capture_default_str();
   app.add_flag("--diversity", o.diversity,

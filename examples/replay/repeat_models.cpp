@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The models of the repeat task: which of their items will a user come back to?
-#include <algorithm>
-#include <cstdint>
 #include <functional>
 #include <memory>
-#include <thread>
 #include <vector>
 
 #include "ebb/adaptive_model.hpp"
@@ -17,13 +14,11 @@ namespace replay {
 
 namespace {
 
-/// One of the learned rankings; its networks are trained on as many threads as there are, to the same result.
+/// One of the learned rankings.
 template <class Options>
-std::function<std::unique_ptr<ebb::repeat_model>(std::uint64_t)> learned(Options options) {
-  return [options](std::uint64_t seed) {
-    return std::make_unique<ebb::return_model>(
-        options(seed, std::max(1, static_cast<int>(std::thread::hardware_concurrency()))));
-  };
+std::function<std::unique_ptr<ebb::repeat_model>(const making&)> learned(Options options) {
+  return
+      [options](const making& with) { return std::make_unique<ebb::return_model>(options(with.seed, with.threads)); };
 }
 
 }  // namespace
@@ -39,7 +34,7 @@ std::vector<entry<ebb::repeat_model>> repeat_models() {
       {"actr", plain<ebb::actr_model, base>},
       {"mixture", plain<ebb::mixture_model, base>},
       {"adaptive", plain<ebb::adaptive_model, base>},
-      {"learned_decay", [](std::uint64_t seed) { return std::make_unique<ebb::learned_decay_model>(seed); }},
+      {"learned_decay", [](const making& with) { return std::make_unique<ebb::learned_decay_model>(with.seed); }},
       {"rhythm", learned(ebb::rhythm_return_options)},
       {"mlp", learned(ebb::mlp_return_options)},
       {"listwise", learned(ebb::listwise_return_options)},

@@ -18,6 +18,7 @@
 #include "reasons.hpp"
 #include "report.hpp"
 #include "run.hpp"
+#include "whole_file.hpp"
 
 namespace {
 
@@ -28,6 +29,9 @@ ebb::duration half_life_in(const ebb::model_parameters& params) {
   return std::chrono::days(30);
 }
 
+constexpr const char* nothing_to_ask =
+    "  note: the log is too short to ask anything: no figures, and parameters are the defaults\n";
+
 /// The wanted model that did best by `metric`, the first of equals.
 template <class Done, class Metric>
 auto& best_of(Done& done, Metric metric) {
@@ -37,8 +41,8 @@ auto& best_of(Done& done, Metric metric) {
   return *best->model;
 }
 
-void run_repeat(const replay::options& o, const replay::input& in, ebb::user_id user, std::ofstream& json) {
-  replay::model_writer saved(o.save_model);
+void run_repeat(const replay::options& o, const replay::input& in, ebb::user_id user, replay::whole_file& json) {
+  replay::whole_file saved("--save-model", o.save_model, o);
   const auto models = replay::repeat_models(o);
   const ebb::repeat_task task(in.log);
   const auto queries = task.testing().queries();
@@ -46,12 +50,13 @@ void run_repeat(const replay::options& o, const replay::input& in, ebb::user_id 
             << " queries at positions from 70 % on; parameters come from "
             << replay::grouped(task.tuning().queries().size()) << " queries at positions 50-70 %; seed " << o.seed
             << std::endl;
+  if (queries.empty()) std::cout << nothing_to_ask;
   auto done = replay::run_models(models, replay::best_repeat_decay, o,
                                  [&](ebb::repeat_model& model, const ebb::progress_callback& progress) {
                                    return ebb::evaluate(model, task, o.seed, progress);
                                  });
   for (const auto& one : done)
-    if (one.result.name == replay::saved_model) saved.write(*one.model);
+    if (one.result.name == replay::saved_model) replay::save_network(*one.model, saved);
   const ebb::repeat_result& decay = replay::result_of(done, replay::best_repeat_decay);
   std::vector<replay::outcome> rows;
   for (const auto& one : done)
@@ -59,15 +64,16 @@ void run_repeat(const replay::options& o, const replay::input& in, ebb::user_id 
   replay::print_table(rows, replay::best_repeat_decay);
   replay::print_returns(in, task, best_of(done, [](const ebb::repeat_result& r) { return r.metrics.mrr; }), user, o.top,
                         half_life_in(decay.params));
-  replay::write_json(json, o.json, replay::to_json(o, in.log, queries.size(), rows, nlohmann::ordered_json::object()));
+  replay::write_json(json, replay::to_json(o, in.log, queries.size(), rows, nlohmann::ordered_json::object()));
 }
 
-void run_next(const replay::options& o, const replay::input& in, ebb::user_id user, std::ofstream& json) {
+void run_next(const replay::options& o, const replay::input& in, ebb::user_id user, replay::whole_file& json) {
   const ebb::next_task task(in.log, in.catalogue ? &*in.catalogue : nullptr);
   std::cout << "task next: " << replay::grouped(task.queries().size()) << " users with new items from 80 % on; "
             << replay::grouped(task.history().candidates.size()) << " items can be recommended; "
             << replay::fixed(100 * task.cold_share(), 1)
             << " % of the new items are cold and left out; parameters come from 64-80 %; seed " << o.seed << std::endl;
+  if (task.queries().empty()) std::cout << nothing_to_ask;
   auto done = replay::run_models(
       replay::next_models(), replay::best_next_decay, o,
       [&](ebb::next_model& model, const ebb::progress_callback&) { return ebb::evaluate(model, task); });
@@ -85,7 +91,7 @@ void run_next(const replay::options& o, const replay::input& in, ebb::user_id us
     replay::print_diversity(measured, best.name(), like);
     extra["diversity"] = {{"model", best.name()}, {"alike_by", like.name()}, {"rows", replay::to_json(measured)}};
   }
-  replay::write_json(json, o.json, replay::to_json(o, in.log, task.queries().size(), rows, extra));
+  replay::write_json(json, replay::to_json(o, in.log, task.queries().size(), rows, extra));
 }
 
 /// Says what is wrong in one line.
@@ -113,7 +119,7 @@ int main(int argc, char** argv) {
     replay::check(o);
     const replay::input in = o.events.empty() ? replay::make_input(o) : replay::read_input(o);
     const ebb::user_id user = replay::pick_user(in.log, o.user);
-    std::ofstream json = replay::open_json(o.json);
+    replay::whole_file json("--json", o.json, o);
     (o.repeat() ? run_repeat : run_next)(o, in, user, json);
     return EXIT_SUCCESS;
   } catch (const std::exception& bad) {

@@ -3,7 +3,7 @@
 #ifndef EBB_EXAMPLES_REPLAY_REPORT_HPP
 #define EBB_EXAMPLES_REPLAY_REPORT_HPP
 
-#include <fstream>
+#include <cmath>
 #include <iostream>
 #include <string>
 #include <utility>
@@ -16,6 +16,7 @@
 #include "options.hpp"
 #include "run.hpp"
 #include "text.hpp"
+#include "whole_file.hpp"
 
 namespace replay {
 
@@ -38,6 +39,9 @@ inline std::string summary_of(const ebb::model_parameters& params) {
   return params.size() > most ? text + ", …" : text;
 }
 
+/// A figure, or a dash where there was nothing to measure.
+inline std::string measured(double value) { return std::isnan(value) ? "-" : fixed(value, 4); }
+
 inline void print_table(const std::vector<outcome>& rows, const std::string& best_decay) {
   if (rows.empty()) return;
   std::size_t widest = 5;
@@ -49,11 +53,12 @@ inline void print_table(const std::vector<outcome>& rows, const std::string& bes
   for (const outcome& row : rows) {
     std::cout << left(row.name, widest);
     for (const auto& [name, value] : row.metrics)
-      std::cout << right(fixed(value, 4), std::max<std::size_t>(9, name.size() + 2));
+      std::cout << right(measured(value), std::max<std::size_t>(9, name.size() + 2));
     const ebb::difference& d = row.vs_best_decay;
     const auto with_sign = [](double value) { return (value < 0 ? "" : "+") + fixed(value, 4); };
-    const std::string difference =
-        row.name == best_decay ? "-" : with_sign(d.diff) + " [" + with_sign(d.lo) + ", " + with_sign(d.hi) + "]";
+    const std::string difference = row.name == best_decay || std::isnan(d.diff)
+                                       ? "-"
+                                       : with_sign(d.diff) + " [" + with_sign(d.lo) + ", " + with_sign(d.hi) + "]";
     std::cout << right(difference, 32) << right(fixed(row.training.count(), 1), 9)
               << right(fixed(1e6 * row.per_query.count(), 2), 10) << "  " << summary_of(row.params) << '\n';
   }
@@ -90,21 +95,10 @@ inline nlohmann::ordered_json to_json(const options& o, const ebb::event_log& lo
   return out;
 }
 
-/// Opens the JSON file before the work begins, so that a wrong path is known at once.
-inline std::ofstream open_json(const std::string& path) {
-  std::ofstream out;
-  if (path.empty()) return out;
-  out.open(path, std::ios::binary);
-  if (!out) throw usage_error("--json: " + path + " cannot be written");
-  return out;
-}
-
-inline void write_json(std::ofstream& out, const std::string& path, const nlohmann::ordered_json& json) {
-  if (path.empty()) return;
-  out << json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
-  out.close();
-  if (!out) throw usage_error("--json: " + path + " cannot be written");
-  std::cout << "\nwrote " << path << '\n';
+inline void write_json(whole_file& to, const nlohmann::ordered_json& json) {
+  if (!to) return;
+  to.write(json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+  std::cout << "\nwrote " << to.path() << '\n';
 }
 
 }  // namespace replay

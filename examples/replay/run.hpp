@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
-#include <cstdint>
 #include <exception>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -72,9 +72,11 @@ auto run_models(const std::vector<entry<Model>>& known, const std::string& best_
   const auto asked = [&](const std::string& name) {
     return std::any_of(wanted.begin(), wanted.end(), [&](const auto& model) { return model.name == name; });
   };
+  const auto at_once = std::min<std::size_t>(o.threads, wanted.size() + (asked(best_decay) ? 0 : 1));
+  const making with{o.seed, static_cast<int>(o.threads / at_once)};
   std::vector<finished<Model, result>> done;
   for (const auto& model : known)
-    if (asked(model.name) || model.name == best_decay) done.push_back({model.make(o.seed), {}, asked(model.name)});
+    if (asked(model.name) || model.name == best_decay) done.push_back({model.make(with), {}, asked(model.name)});
   progress_line progress(done.size());
   in_parallel(done.size(), o.threads, [&](std::size_t k) {
     Model& model = *done[k].model;
@@ -92,26 +94,38 @@ const Result& result_of(const std::vector<finished<Model, Result>>& done, const 
   return std::find_if(done.begin(), done.end(), [&](const auto& one) { return one.result.name == name; })->result;
 }
 
+/// A row of figures, which are all NaN where there was nothing to measure.
+inline outcome measured_row(outcome row, bool anything) {
+  constexpr double nothing = std::numeric_limits<double>::quiet_NaN();
+  if (anything) return row;
+  for (auto& [name, value] : row.metrics) value = nothing;
+  row.vs_best_decay = {nothing, nothing, nothing};
+  return row;
+}
+
 inline outcome row_of(const ebb::repeat_result& r, const ebb::difference& vs) {
-  return {r.name,
-          r.params,
-          {{"mrr", r.metrics.mrr},
-           {"hit1", r.metrics.hit1},
-           {"hit10", r.metrics.hit10},
-           {"ndcg10", r.metrics.ndcg10},
-           {"mrr_user_mean", r.metrics.mrr_user_mean}},
-          vs,
-          r.training,
-          r.per_query};
+  return measured_row({r.name,
+                       r.params,
+                       {{"mrr", r.metrics.mrr},
+                        {"hit1", r.metrics.hit1},
+                        {"hit10", r.metrics.hit10},
+                        {"ndcg10", r.metrics.ndcg10},
+                        {"mrr_user_mean", r.metrics.mrr_user_mean}},
+                       vs,
+                       r.training,
+                       r.per_query},
+                      !r.ranks.empty());
 }
 
 inline outcome row_of(const ebb::next_result& r, const ebb::difference& vs) {
-  return {r.name,
-          r.params,
-          {{"ndcg10", r.metrics.ndcg10}, {"recall10", r.metrics.recall10}, {"coverage", r.metrics.coverage}},
-          vs,
-          r.training,
-          r.per_query};
+  return measured_row(
+      {r.name,
+       r.params,
+       {{"ndcg10", r.metrics.ndcg10}, {"recall10", r.metrics.recall10}, {"coverage", r.metrics.coverage}},
+       vs,
+       r.training,
+       r.per_query},
+      !r.ndcg.empty());
 }
 
 }  // namespace replay

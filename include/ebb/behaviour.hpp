@@ -79,6 +79,7 @@ class value_rule {
     require_finite(nothing);
     require_finite(all);
     detail::require(nothing != all, "value_rule::linear", "the ends must differ", all);
+    require_finite(all - nothing);
     return {kind::linear, nothing, nothing, all};
   }
   /// A scale with a neutral point, such as 1 to 5 stars around 3: interest above it, dislike below, each linear.
@@ -88,6 +89,8 @@ class value_rule {
     require_finite(high);
     detail::require(low < neutral && neutral < high, "value_rule::around", "neutral must lie between low and high",
                     neutral);
+    require_finite(neutral - low);
+    require_finite(high - neutral);
     return {kind::around, low, neutral, high};
   }
 
@@ -109,9 +112,10 @@ class value_rule {
       case kind::ignored:
         break;
       case kind::saturating:
-        return v / (v + neutral_);
+        return v == 0 ? 0.0 : 1 / (1 + neutral_ / v);  // v + neutral_ may overflow
       case kind::logarithmic: {
-        const double l = std::log2(1 + v / neutral_);
+        const double ratio = v / neutral_;
+        const double l = std::isfinite(ratio) ? std::log2(1 + ratio) : std::log2(v) - std::log2(neutral_);
         return l / (1 + l);
       }
       case kind::linear:
@@ -143,7 +147,7 @@ class value_rule {
     return half;
   }
   static void require_finite(double end) {
-    detail::require(std::isfinite(end), "value_rule", "the ends of a scale must be finite", end);
+    detail::require(std::isfinite(end), "value_rule", "the ends of a scale and their distance must be finite", end);
   }
   [[noreturn]] static void refuse(std::string_view behaviour, std::string_view rule, const event_value& value) {
     std::ostringstream text;

@@ -5,23 +5,11 @@
 #include <Eigen/Core>
 #include <cmath>
 #include <concepts>
-#include <cstdint>
 #include <numbers>
 
 #include "ebb/time.hpp"
 
 namespace ebb {
-
-namespace detail {
-
-/// now − before, for before <= now; unsigned, since the whole range of the clock does not fit a signed difference.
-inline duration elapsed(time_point before, time_point now) {
-  using ticks = std::chrono::duration<double, time_point::period>;
-  const auto count = [](time_point t) { return static_cast<std::uint64_t>(t.time_since_epoch().count()); };
-  return ticks(static_cast<double>(count(now) - count(before)));
-}
-
-}  // namespace detail
 
 /// The EMA weight updater for even steps: each update moves the weight the same share of the way to the new interest.
 ///

@@ -57,7 +57,7 @@ template <decay_function Decay>
     detail::require(std::isfinite(e.amount) && e.amount >= 0, "explain_interest", "an amount must be finite and >= 0",
                     e.amount);
     if (e.time > now) throw std::domain_error("ebb::explain_interest: now must not be before an event");
-    const duration age = now - e.time;
+    const duration age = detail::elapsed(e.time, now);
     const auto left = static_cast<double>(decay(age));
     out.events.push_back({e.what, age, e.amount, left, e.amount * left});
   }

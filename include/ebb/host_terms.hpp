@@ -44,7 +44,7 @@ class freshness_term {
       const std::optional<time_point> published = published_of_(question.items[i]);
       values[i] = !published                   ? 0.0
                   : *published >= question.now ? 1.0
-                                               : static_cast<double>(decay_(question.now - *published));
+                                               : static_cast<double>(decay_(detail::elapsed(*published, question.now)));
     }
   }
 

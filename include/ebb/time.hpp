@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <cstdint>
 #include <sstream>
 #include <stdexcept>
 #include <string_view>
@@ -49,6 +50,13 @@ inline void require(bool ok, std::string_view where, std::string_view rule, dura
   std::ostringstream text;
   text << value.count() << " s";
   require(false, where, rule, text.str());
+}
+
+/// now − before, for before <= now; unsigned, since the whole range of the clock does not fit a signed difference.
+inline duration elapsed(time_point before, time_point now) {
+  using ticks = std::chrono::duration<double, time_point::period>;
+  const auto count = [](time_point t) { return static_cast<std::uint64_t>(t.time_since_epoch().count()); };
+  return ticks(static_cast<double>(count(now) - count(before)));
 }
 
 }  // namespace detail
