@@ -148,3 +148,65 @@ TEST_CASE("what the store refuses is not counted and its id not kept", "[intake]
   CHECK_THROWS_AS(intake(s, {.tolerance = -1s}), std::invalid_argument);
   CHECK_THROWS_AS(intake(s, {.id_window = ebb::duration(std::nan(""))}), std::invalid_argument);
 }
+
+TEST_CASE("dislikes go through the same door", "[intake]") {
+  const ebb::store_options keeps{.lanes = {24h}, .dislike_half_life = 24h};
+  for (const auto policy : {future_policy::reject, future_policy::clamp, future_policy::hold}) {
+    store s(keeps);
+    intake door(s, {.on_future = policy});
+    CHECK(door.offer_dislike(1, 2, day(0), day(1), 1, 5) == intake_result::recorded);
+    CHECK(door.offer_dislike(1, 2, day(0), day(1), 1, 5) == intake_result::duplicate);
+    CHECK(s.dislike_of(1, 2, day(1)) == Approx(0.5));
+    door.offer_dislike(1, 2, day(365), day(1));
+    CHECK(s.dislike_of(1, 2, day(1)) == Approx(policy == future_policy::clamp ? 1.5 : 0.5));
+    CHECK(door.release(day(365)) == (policy == future_policy::hold ? 1 : 0));
+    CHECK(s.dislike_of(1, 2, day(365)) == Approx(policy == future_policy::hold ? 1 : 0).margin(1e-50));
+    CHECK(s.interest(1, 2, day_lane, day(365)) == 0);
+  }
+  store none(options);
+  intake door(none, {.on_future = future_policy::hold});
+  CHECK_THROWS_AS(door.offer_dislike(1, 2, day(365), day(1)), std::logic_error);
+  store some(keeps);
+  intake strict(some, {.on_future = future_policy::hold});
+  CHECK_THROWS_AS(strict.offer_dislike(1, 2, day(365), day(1), 0), std::invalid_argument);
+  CHECK(strict.waiting() == 0);
+}
+
+TEST_CASE("what is undone or forgotten does not come back from what is held", "[intake]") {
+  const ebb::store_options keeps{.lanes = {24h}, .dislike_half_life = 24h};
+  store s(keeps);
+  intake door(s, {.on_future = future_policy::hold});
+  const auto fill = [&] {
+    for (int user = 1; user <= 3; ++user)
+      for (int item = 1; item <= 3; ++item) {
+        door.offer(user, item, day(0), day(1));
+        door.offer(user, item, day(10), day(1), 2);
+        door.offer_dislike(user, item, day(11), day(1));
+      }
+  };
+  fill();
+  CHECK(door.waiting() == 18);
+  CHECK(door.retract(1, 1, day(10), 2));
+  CHECK_FALSE(door.retract(1, 1, day(10), 2));  // it was held once
+  CHECK(door.retract_dislike(1, 2, day(11)));
+  CHECK(door.retract(1, 3, day(0)));  // from the store
+  CHECK(door.forget_user(2));
+  CHECK_FALSE(door.forget_user(2));
+  CHECK(door.forget_item(3));
+  CHECK(door.waiting() == 6);  // 1: (1, dislike), (2, use); 3: both of 1 and 2
+  CHECK(door.release(day(20)) == 6);
+  CHECK_FALSE(s.contains(2));
+  CHECK(s.interest(1, 1, day_lane, day(20)) == Approx(std::exp2(-20)));
+  CHECK(s.interest(1, 2, day_lane, day(20)) == Approx(std::exp2(-20) + 2 * std::exp2(-10)));
+  CHECK(s.dislike_of(1, 1, day(20)) == Approx(std::exp2(-9)));
+  CHECK(s.dislike_of(1, 2, day(20)) == 0);
+  for (int user = 1; user <= 3; ++user) CHECK(s.interest(user, 3, day_lane, day(20)) == 0);
+  CHECK(s.interest(3, 1, day_lane, day(20)) == Approx(std::exp2(-20) + 2 * std::exp2(-10)));
+  store quiet(keeps);
+  intake only_held(quiet, {.on_future = future_policy::hold});
+  only_held.offer(4, 4, day(10), day(1));
+  CHECK(only_held.forget_item(4));
+  only_held.offer(4, 4, day(10), day(1));
+  CHECK(only_held.forget_user(4));
+  CHECK(only_held.release(day(20)) == 0);
+}

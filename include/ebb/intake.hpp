@@ -8,11 +8,13 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
-#include <queue>
+#include <set>
+#include <stdexcept>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "ebb/behaviour.hpp"
 #include "ebb/interest_store.hpp"
 #include "ebb/time.hpp"
 
@@ -52,9 +54,14 @@ struct intake_counts {
 /// Duplicates: an id that was recorded, clamped or held within the last `id_window` is refused; one that was rejected may come again, so an
 ///   at-least-once stream can redeliver the event when its time has come. Time means the `now` that is passed in; one that runs backwards
 ///   counts as standing still.
+/// Undo: `retract`, `forget_user` and `forget_item` of the intake reach what is held as well as what is stored; the store's own do not.
+/// Reading: within the tolerance an event may be recorded that is newer than now; its user is then read at the user's newest event at the earliest.
+///   A tolerance of zero rules that out.
+/// Restart: ids and held events live here alone and are in no snapshot of the store. Resume the stream where the snapshot was taken, or what
+///   is delivered twice across the restart counts twice.
 /// Memory:     about 60 bytes an id in the window, and the held events.
 /// Threads:    none of its own; one intake a thread or shard, or a lock around it.
-/// Template:   Store has observe(user, item, time, amount); Id is an integer or a string, or has a std::hash.
+/// Template:   Store is an interest_store or a sharded_store; Id is an integer or a string, or has a std::hash.
 template <class Store, identifier Id = std::uint64_t>
 class event_intake {
  public:
@@ -73,15 +80,37 @@ class event_intake {
   /// Complexity: the store's observe, and O(log held).   Errors: as the store's observe; the event is then not counted and its id not kept.
   intake_result offer(const user_type& user, const item_type& item, time_point time, time_point now,
                       double amount = 1.0, const std::optional<Id>& id = std::nullopt) {
-    release(now);
-    forget_old_ids();
-    if (id && seen_.contains(*id)) {
-      ++counts_.duplicates;
-      return intake_result::duplicate;
-    }
-    const intake_result result = take(user, item, time, amount);
-    if (id && result != intake_result::rejected) remember(*id);
-    return result;
+    return offer(channel::interest, user, item, time, now, amount, id);
+  }
+
+  /// The same for a dislike.   Errors: as the store's dislike.
+  intake_result offer_dislike(const user_type& user, const item_type& item, time_point time, time_point now,
+                              double amount = 1.0, const std::optional<Id>& id = std::nullopt) {
+    return offer(channel::dislike, user, item, time, now, amount, id);
+  }
+
+  /// Undoes one event: drops it where it is held, else retracts it from the store. Returns whether there was one.
+  ///
+  /// Its id stays remembered.   Complexity: O(held), and the store's retract.   Errors: as the store's retract.
+  bool retract(const user_type& user, const item_type& item, time_point time, double amount = 1.0) {
+    return drop_held(channel::interest, user, item, time, amount) || store_->retract(user, item, time, amount);
+  }
+
+  /// The same for a dislike.   Errors: as the store's retract_dislike.
+  bool retract_dislike(const user_type& user, const item_type& item, time_point time, double amount = 1.0) {
+    return drop_held(channel::dislike, user, item, time, amount) || store_->retract_dislike(user, item, time, amount);
+  }
+
+  /// Forgets a user, held events included; returns whether anything was known.   Complexity: O(held), and the store's.
+  bool forget_user(const user_type& user) {
+    const auto dropped = std::erase_if(held_, [&](const held_event& e) { return e.user == user; });
+    return store_->forget_user(user) || dropped > 0;
+  }
+
+  /// Forgets an item, held events included; returns whether anything was known.   Complexity: O(held), and the store's.
+  bool forget_item(const item_type& item) {
+    const auto dropped = std::erase_if(held_, [&](const held_event& e) { return e.item == item; });
+    return store_->forget_item(item) || dropped > 0;
   }
 
   /// Records the held events dated no later than now + tolerance; returns how many.
@@ -89,11 +118,11 @@ class event_intake {
     clock_ = started_ ? std::max(clock_, now) : now;
     started_ = true;
     std::size_t released = 0;
-    for (; !held_.empty() && !is_ahead(held_.top().time); ++released) {
-      const held_event& next = held_.top();
-      store_->observe(next.user, next.item, next.time, next.amount);
+    for (; !held_.empty() && !is_ahead(held_.begin()->time); ++released) {
+      const held_event& next = *held_.begin();
+      record(next.to, next.user, next.item, next.time, next.amount);
       ++counts_.recorded;
-      held_.pop();
+      held_.erase(held_.begin());
     }
     return released;
   }
@@ -107,6 +136,7 @@ class event_intake {
 
  private:
   struct held_event {
+    channel to;
     user_type user;
     item_type item;
     time_point time;
@@ -114,9 +144,46 @@ class event_intake {
     std::uint64_t number;  // events of one moment leave in the order they came
 
     [[nodiscard]] friend bool operator<(const held_event& a, const held_event& b) noexcept {
-      return a.time != b.time ? a.time > b.time : a.number > b.number;
+      return a.time != b.time ? a.time < b.time : a.number < b.number;
     }
   };
+
+  intake_result offer(channel to, const user_type& user, const item_type& item, time_point time, time_point now,
+                      double amount, const std::optional<Id>& id) {
+    release(now);
+    forget_old_ids();
+    if (id && seen_.contains(*id)) {
+      ++counts_.duplicates;
+      return intake_result::duplicate;
+    }
+    const intake_result result = take(to, user, item, time, amount);
+    if (id && result != intake_result::rejected) remember(*id);
+    return result;
+  }
+
+  void record(channel to, const user_type& user, const item_type& item, time_point time, double amount) {
+    if (to == channel::interest) {
+      store_->observe(user, item, time, amount);
+    } else {
+      store_->dislike(user, item, time, amount);
+    }
+  }
+
+  /// What is held must be recordable later.
+  void check_dislike(double amount) const {
+    if (!store_->options().dislike_half_life)
+      throw std::logic_error("ebb::event_intake: the store must keep dislikes, got one made without dislike_half_life");
+    detail::require(amount > 0, "event_intake", "a dislike's amount must be > 0", amount);
+  }
+
+  bool drop_held(channel from, const user_type& user, const item_type& item, time_point time, double amount) {
+    const auto same = std::find_if(held_.begin(), held_.end(), [&](const held_event& e) {
+      return e.to == from && e.time == time && e.amount == amount && e.user == user && e.item == item;
+    });
+    if (same == held_.end()) return false;
+    held_.erase(same);
+    return true;
+  }
 
   static void check_span(const char* rule, duration span) {
     detail::require(span.count() >= 0 && span <= std::chrono::years(100), "event_intake", rule, span);
@@ -133,21 +200,22 @@ class event_intake {
     return ahead > duration(1e9) ? ahead > options_.tolerance : duration(time - clock_) > options_.tolerance;
   }
 
-  intake_result take(const user_type& user, const item_type& item, time_point time, double amount) {
+  intake_result take(channel to, const user_type& user, const item_type& item, time_point time, double amount) {
     if (!is_ahead(time)) {
-      store_->observe(user, item, time, amount);
+      record(to, user, item, time, amount);
       ++counts_.recorded;
       return intake_result::recorded;
     }
     if (options_.on_future == future_policy::clamp) {
-      store_->observe(user, item, clock_, amount);
+      record(to, user, item, clock_, amount);
       ++counts_.recorded;
       ++counts_.clamped;
       return intake_result::clamped;
     }
     if (options_.on_future == future_policy::hold && held_.size() < options_.most_held) {
       detail::require(detail::is_amount(amount), "event_intake", "amount must be 0 or in [1e-18, 1e18]", amount);
-      held_.push({user, item, time, amount, counts_.held});
+      if (to == channel::dislike) check_dislike(amount);
+      held_.insert({to, user, item, time, amount, counts_.held});
       ++counts_.held;
       return intake_result::held;
     }
@@ -177,7 +245,7 @@ class event_intake {
   intake_counts counts_;
   time_point clock_{};
   bool started_ = false;
-  std::priority_queue<held_event> held_;
+  std::set<held_event> held_;
   std::unordered_set<Id> seen_;
   std::deque<std::pair<time_point, Id>> arrivals_;
 };
