@@ -32,7 +32,8 @@ namespace ebb {
 /// networks only add to it, and λ = 0 is always among the choices.
 /// Deterministic: the same moments and options give the same bytes, however many threads.
 /// Cost: O(epochs · members · candidates · parameters) time.
-/// Errors: std::invalid_argument when the moments' shapes do not fit `lanes` and `candidate_features`, or an option is out of range.
+/// Errors: std::invalid_argument when the moments' shapes do not fit `lanes` and `candidate_features`, or an option is out of range;
+///         std::domain_error when the loss stops being finite.
 /// Source: Z. Cao et al., Learning to rank: from pairwise approach to listwise approach, ICML 2007.
 [[nodiscard]] inline return_network train_return_network(return_samples samples, const timescales& lanes,
                                                          return_feature_set features, Eigen::Index candidate_features,
@@ -55,7 +56,8 @@ namespace ebb {
   std::tie(out.weights, out.sharpness) = detail::fit_return_base(moments, start, options.prior);
   out.candidate_features = candidate_features;
   std::tie(out.mean, out.scale) = detail::standardise(moments);
-  if (moments.size() < options.fewest_moments) return out;
+  if (moments.size() < std::max<std::size_t>(options.fewest_moments, 2))
+    return out;  // one to learn from, one to choose on
 
   std::vector<Eigen::VectorXf> base;
   for (auto& m : moments) {
@@ -67,7 +69,8 @@ namespace ebb {
     if (options.on_epoch) options.on_epoch(e);
   };
 
-  const auto learned = static_cast<std::size_t>(static_cast<double>(moments.size()) * (1 - options.validation_share));
+  const auto share = static_cast<std::size_t>(static_cast<double>(moments.size()) * (1 - options.validation_share));
+  const std::size_t learned = std::clamp<std::size_t>(share, 1, moments.size() - 1);
   int best_epoch = 1;
   double best = -1;
   std::optional<return_network::member> chosen;
@@ -84,6 +87,7 @@ namespace ebb {
                                     return epoch - best_epoch < options.patience;
                                   }));
   constexpr double blends[] = {0.0, 0.25, 0.5, 0.75, 1.0};
+  if (!chosen) return out;
   const std::vector<double> by_blend = trainer.mrr(*chosen, learned, blends);
   out.blend = blends[std::max_element(by_blend.begin(), by_blend.end()) - by_blend.begin()];
   if (out.blend == 0) return out;

@@ -54,17 +54,21 @@ namespace ebb::detail {
       const Eigen::MatrixXd relative = (m.log_lanes.rowwise() - highest).array().exp();
       const Eigen::ArrayXd sums = (relative.transpose() * pi).array();
       const Eigen::ArrayXd logs = highest.transpose().array() + sums.log();
-      Eigen::ArrayXd e = beta * logs;
-      e.tail(others) += std::log(m.weight);
-      e = (e - e.maxCoeff()).exp();
-      const double against = e.tail(others).sum();
-      Eigen::ArrayXd slope = Eigen::ArrayXd::Zero(e.size());
+      Eigen::ArrayXd slope = beta * logs;
+      const double top =
+          slope.tail(others).maxCoeff();  // of the others alone: a return may be 1,000 above or below them
+      slope.tail(others) = (slope.tail(others) - top).exp();
+      const double sum = slope.tail(others).sum();
+      const double against = top + std::log(m.weight * sum);
+      double missed = 0;  // Σ 1 − P
       for (Eigen::Index j = 0; j < m.returned; ++j) {
-        const double all = e[j] + against;
-        loss -= std::log(std::max(e[j] / all, 1e-300));
-        slope[j] += e[j] / all - 1;
-        slope.tail(others) += e.tail(others) / all;
+        const double lead = slope[j] - against;
+        const double tail = std::exp(-std::abs(lead));
+        loss += std::max(-lead, 0.0) + std::log1p(tail);
+        slope[j] = -(lead > 0 ? tail : 1.0) / (1.0 + tail);
+        missed -= slope[j];
       }
+      slope.tail(others) *= missed / sum;
       returns += static_cast<double>(m.returned);
       by_beta += beta * (slope * logs).sum();
       by_weight += beta * (relative * (slope / sums).matrix());

@@ -11,6 +11,8 @@
 #include <numeric>
 #include <optional>
 #include <span>
+#include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -46,13 +48,40 @@ struct return_trainer_options {
   double average = 0.995;            ///< share of the running mean of the weights kept a step
   double prior = 0.1;                ///< pull of π towards 1/h: weight of KL(π ‖ 1/h)
   double validation_share = 0.2;     ///< newest part of the moments that epochs and blend are chosen on
-  std::size_t fewest_moments = 200;  ///< with fewer, only the reading is learned
+  std::size_t fewest_moments = 200;  ///< with fewer, or only one, only the reading is learned
   std::uint64_t seed = 1;
   int threads = 1;  ///< members trained at a time; the result does not depend on it
   std::function<void(const return_epoch&)> on_epoch = {};  ///< called from one thread at a time
 };
 
 namespace detail {
+
+/// Sum of −ln P over a moment's returns, each against the candidates not returned to: two items of one basket do not compete.
+///
+/// logit, gradient: (1, candidates), those returned to first; each of the others stands for `weight` candidates. A return far above or
+/// below the rest has its loss and gradient to rounding: the others are summed against their own maximum, not the returns'.
+inline double return_loss(const Eigen::Ref<const Eigen::RowVectorXf, 0, Eigen::InnerStride<>>& logit,
+                          Eigen::Index returned, double weight,
+                          Eigen::Ref<Eigen::RowVectorXf, 0, Eigen::InnerStride<>> gradient) {
+  const Eigen::Index count = logit.size() - returned;
+  auto others = gradient.tail(count);
+  const float top = logit.tail(count).maxCoeff();
+  others = (logit.tail(count).array() - top).exp();
+  const float sum = others.sum();
+  const double against = static_cast<double>(top) + std::log(weight * static_cast<double>(sum));
+  double loss = 0;
+  double missed = 0;  // Σ 1 − P
+  for (Eigen::Index j = 0; j < returned; ++j) {
+    const double lead = static_cast<double>(logit[j]) - against;
+    const double tail = std::exp(-std::abs(lead));
+    loss += std::max(-lead, 0.0) + std::log1p(tail);
+    const double miss = (lead > 0 ? tail : 1.0) / (1.0 + tail);
+    gradient[j] = static_cast<float>(-miss);
+    missed += miss;
+  }
+  others *= static_cast<float>(missed / static_cast<double>(sum));
+  return loss;
+}
 
 /// Trains the members of a return_network on standardised moments.
 class return_member_trainer {
@@ -99,7 +128,7 @@ class return_member_trainer {
         gather(std::span(order).subspan(first, std::min(options_->batch, end - first)), b);
         current.network.parameters() = theta.head(weights);
         b.logit = current.network.forward(b.x, b.memory, &random) + theta.tail(inputs()).transpose() * b.x + b.base;
-        loss += masked_softmax(b);
+        loss += softmax(b);
         returns += b.returns;
         b.gradient /= static_cast<float>(b.returns);
         current.network.backward(b.x, b.gradient, b.memory, gradient.head(weights));
@@ -107,6 +136,9 @@ class return_member_trainer {
         optimizer.step(theta, gradient);
         average.update(theta);
       }
+      if (!std::isfinite(loss) || !theta.allFinite())
+        throw std::domain_error("ebb::train_return_network: the loss stopped being finite in epoch " +
+                                std::to_string(epoch) + "; a lower learning rate may help");
       averaged.network.parameters() = average.mean().head(weights);
       averaged.linear = average.mean().tail(inputs());
       if (!after(epoch, loss / returns, averaged)) break;
@@ -164,27 +196,14 @@ class return_member_trainer {
     }
   }
 
-  /// Sum of −ln P over the returns, each against the candidates that were not returned to: two items of one basket do not compete.
-  double masked_softmax(batch& b) const {
-    b.gradient.setZero(1, b.x.cols());
+  /// Sum of −ln P over the returns of the batch, and its gradient by the logits.
+  double softmax(batch& b) const {
+    b.gradient.resize(1, b.x.cols());
     double loss = 0;
     for (std::size_t i = 0; i < b.moments.size(); ++i) {
       const return_samples::moment& m = (*moments_)[b.moments[i]];
-      auto logit = b.logit.row(0).segment(b.first[i], m.values.cols());
-      auto gradient = b.gradient.row(0).segment(b.first[i], m.values.cols());
-      const float top = logit.maxCoeff();
-      logit = (logit.array() - top).exp();
-      auto others = logit.tail(logit.size() - m.returned);
-      others *= static_cast<float>(m.weight);
-      const float against = others.sum();
-      float scale = 0;
-      for (Eigen::Index j = 0; j < m.returned; ++j) {
-        const float p = logit[j] / (logit[j] + against);
-        loss -= std::log(std::max(static_cast<double>(p), 1e-30));
-        gradient[j] = p - 1;
-        scale += 1 / std::max(logit[j] + against, 1e-30F);
-      }
-      gradient.tail(others.size()) = others * scale;
+      loss += return_loss(b.logit.row(0).segment(b.first[i], m.values.cols()), m.returned, m.weight,
+                          b.gradient.row(0).segment(b.first[i], m.values.cols()));
     }
     return loss;
   }
@@ -197,9 +216,10 @@ class return_member_trainer {
           b.base.segment(b.first[i], m.values.cols()) + blend * b.logit.row(0).segment(b.first[i], m.values.cols());
       for (Eigen::Index j = 0; j < m.returned; ++j) {
         double rank = 1;
+        const bool scored = !std::isnan(score[j]);  // NaN is above nothing, and must not count as first for that
         for (Eigen::Index c = 0; c < score.size(); ++c) {
           const double weight = c < m.returned ? 1.0 : m.weight;
-          if (c != j) rank += score[c] > score[j] ? weight : score[c] == score[j] ? weight / 2 : 0.0;
+          if (c != j) rank += !scored || score[c] > score[j] ? weight : score[c] == score[j] ? weight / 2 : 0.0;
         }
         sum += 1 / rank;
       }
