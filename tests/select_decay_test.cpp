@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "ebb/select_decay.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
@@ -152,6 +153,42 @@ TEST_CASE("what is hard to tell apart is not told apart", "[select_decay]") {
   const auto few = ebb::select_decay(simulate(
       1, [](ebb::duration age) { return std::exp2(-(age / 48h)); }, 3, 60));
   CHECK(few.verdict == ebb::decay_verdict::too_little);
+}
+
+TEST_CASE("no decay is found where users go back to anything, or to what they used longest ago", "[select_decay]") {
+  for (const double longest_ago : {0.0, 0.2, 0.5, 0.8, 1.0}) {
+    ebb::random_engine random(17);
+    ebb::event_log log;
+    for (int u = 0; u < 30; ++u) {
+      ebb::time_point now(400'000h);
+      std::vector<int> last(8, -1);
+      for (int k = 0; k < 150; ++k) {
+        std::size_t item = k < 8 ? static_cast<std::size_t>(k) : random.below(8);
+        if (k >= 8 && random.uniform() < longest_ago)
+          item = static_cast<std::size_t>(std::min_element(last.begin(), last.end()) - last.begin());
+        last[item] = k;
+        now += std::chrono::seconds(600 + random.below(200'000));
+        log.append("u" + std::to_string(u), "i" + std::to_string(item), now);
+      }
+    }
+    log.sort();
+    const auto choice = ebb::select_decay(log);
+    INFO(longest_ago);
+    CHECK(choice.verdict == ebb::decay_verdict::no_decay);
+    CHECK(choice.best.family == ebb::decay_family::frequency);
+    CHECK(choice.mrr_lift_over_no_decay.diff == 0);
+    CHECK(choice.decay()(std::chrono::years(1)) == 1);
+    const double chance = std::log(8.0);  // all have used all eight by then
+    CHECK(choice.lift_over_chance.diff == Approx(chance - choice.best.loss).margin(1e-9));
+    for (const ebb::decay_fit& fit : choice.families) {
+      INFO(to_string(fit.family));
+      CHECK(fit.loss < chance + 0.01);  // noise in the tuning part may suggest a little
+      if (longest_ago >= 0.5 && fit.family != ebb::decay_family::frequency) CHECK(fit.loss == Approx(chance));
+      ebb::decay_choice of_family = choice;
+      of_family.best = fit;
+      CHECK(of_family.decay()(30h) <= 1);
+    }
+  }
 }
 
 TEST_CASE("losses and ranks are those of the raw events", "[select_decay]") {

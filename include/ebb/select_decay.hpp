@@ -34,9 +34,9 @@ namespace ebb {
 
 /// What a comparison of decays can say.
 enum class decay_verdict : std::uint8_t {
-  found,                     ///< the choice is measurably better than every other single law
-  no_measurable_difference,  ///< another law does as well; the choice is the simplest of them
-  no_decay,                  ///< counting uses does as well as any decay
+  found,                     ///< the choice is measurably better than every other single law and than indifference
+  no_measurable_difference,  ///< another law does as well, or ranks better; the choice is the simplest of them
+  no_decay,                  ///< counting uses does as well as any decay, or no law does better than indifference
   too_little                 ///< too few returns or users to tell; the choice is a guess
 };
 
@@ -58,9 +58,9 @@ struct duration_interval {
 /// The best of one family, and how it did on returns that it was not chosen by.
 struct decay_fit {
   decay_family family = decay_family::frequency;
-  duration half_life{0};  ///< infinite for frequency
+  duration half_life{0};  ///< infinite for frequency, and for recency that tells nothing
   double exponent = 0;    ///< p of a power law and of recency, else 0
-  double sharpness = 1;   ///< β of p ∝ interest^β
+  double sharpness = 1;   ///< β of p ∝ interest^β; 0 where the family tells nothing (exponent 0, for recency)
   double loss = 0;        ///< mean −ln p a return
   double mrr = 0;
 };
@@ -73,7 +73,8 @@ struct decay_choice {
   decay_verdict verdict = decay_verdict::too_little;
   decay_family runner_up = decay_family::frequency;  ///< the best other single law
   difference lift;                                   ///< of −ln p a return, over the runner-up …
-  difference lift_over_no_decay;                     ///< … and over frequency; in nats, above 0 is better
+  difference lift_over_no_decay;                     ///< … over frequency …
+  difference lift_over_chance;                       ///< … and over all items alike; in nats, above 0 is better
   difference mrr_lift;                               ///< the same of the mean reciprocal rank
   difference mrr_lift_over_no_decay;
   std::vector<decay_fit> families;  ///< all five, the simpler first
@@ -90,6 +91,7 @@ struct decay_choice {
       case decay_family::mixture:
         return *mixture;
       default:
+        if (best.exponent == 0) return [](duration) { return 1.0; };  // recency that tells nothing
         return power_law_decay<>(best.half_life, {best.exponent});
     }
   }
@@ -186,6 +188,7 @@ class decay_selector {
                      gains_[f].push_back(-one[static_cast<Eigen::Index>(f)]);
                      reciprocals_[f].push_back(1.0 / static_cast<double>(rank_of(all, query.truth, r)));
                    }
+                   chance_.push_back(-std::log(static_cast<double>(scores.cols())));
                    users_.push_back(query.user);
                  });
     out.returns = users_.size();
@@ -216,6 +219,8 @@ class decay_selector {
       if (lift(least, f).lo <= 0) choice = f;
     // Recency and an exponential have as many numbers each: the better one.
     if (choice == 1 && out.families[2].loss < out.families[1].loss) choice = 2;
+    const auto over_chance = [&](std::size_t f) { return paired_bootstrap(gains_[f], chance_, users_, options_.seed); };
+    if (over_chance(choice).lo <= 0) choice = 0;
     std::size_t rival = choice == 0 ? 1 : 0;
     for (std::size_t f = 0; f < 4; ++f)
       if (f != choice && out.families[f].loss < out.families[rival].loss) rival = f;
@@ -223,6 +228,7 @@ class decay_selector {
     out.runner_up = out.families[rival].family;
     out.lift = lift(choice, rival);
     out.lift_over_no_decay = lift(choice, 0);
+    out.lift_over_chance = over_chance(choice);
     out.mrr_lift = paired_bootstrap(reciprocals_[choice], reciprocals_[rival], users_, options_.seed);
     out.mrr_lift_over_no_decay = paired_bootstrap(reciprocals_[choice], reciprocals_[0], users_, options_.seed);
     if (fitted_.returns < 50 || out.returns < 50 || out.users < 5)
@@ -230,7 +236,8 @@ class decay_selector {
     else if (choice == 0)
       out.verdict = decay_verdict::no_decay;
     else
-      out.verdict = out.lift.lo > 0 ? decay_verdict::found : decay_verdict::no_measurable_difference;
+      out.verdict = out.lift.lo > 0 && out.mrr_lift_over_no_decay.diff >= 0 ? decay_verdict::found
+                                                                            : decay_verdict::no_measurable_difference;
   }
 
   const select_decay_options& options_;
@@ -241,6 +248,7 @@ class decay_selector {
   fitted_trials fitted_;
   std::array<std::vector<double>, 5> gains_;        // family → test return: ln p
   std::array<std::vector<double>, 5> reciprocals_;  // family → test return
+  std::vector<double> chance_;                      // test return: −ln of the number of candidates
   std::vector<user_id> users_;                      // test return → user
 };
 
@@ -249,12 +257,13 @@ class decay_selector {
 /// Which decay does this log ask for? Compares no decay (frequency), the last use alone (recency), exponentials, power laws
 /// and a learned mixture, test-then-learn.
 ///
-///   p(return to i) ∝ interest_i^β,   β > 0 fitted for each
+///   p(return to i) ∝ interest_i^β,   β >= 0 fitted for each
 ///
 /// Each family's half-life, exponent and β are the likeliest on the tuning returns; the families are then judged on the
 /// returns after those, by −ln p a return and by mean reciprocal rank, with intervals over users (`paired_bootstrap`). The
 /// choice is the simplest family that none does measurably better than; the mixture contains the others, so it can only
-/// replace the single laws, not be the runner-up of one. The half-life reported and its interval come from all returns.
+/// replace the single laws, not be the runner-up of one. Where none does measurably better than p alike for all items (users
+/// who go back to what they used longest ago, or to anything), it is frequency. The half-life reported and its interval come from all returns.
 /// Complexity: some 2,000 exponentials a candidate; seconds for the default number of candidates.
 /// Errors: std::invalid_argument for an unsorted log, a split out of order, an exponent outside [0.1, 10].
 [[nodiscard]] inline decay_choice select_decay(const event_log& log, const select_decay_options& options = {}) {

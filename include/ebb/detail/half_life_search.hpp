@@ -39,14 +39,16 @@ struct parabola_least {
   return {static_cast<double>(best) + least.at, least.value};
 }
 
-/// The β of each trial that makes a window's returns likeliest.
+/// The β of each trial that makes a window's returns likeliest; 0 where indifference is likelier than all looked at.
 struct fitted_trials {
   Eigen::ArrayXd sharpness;  // (trials)
   Eigen::ArrayXd loss;       // (trials), mean −ln p
   std::size_t returns = 0;
 };
 
-/// Two rounds: powers of two around 0.4, then close by.   Complexity: 12 exponentials a trial and candidate.
+/// Two rounds: powers of two around 0.4, then close by. The loss is convex in β: one that is above the loss of β = 0 at the least β looked
+/// at has its least below that β, at 0 or as good as.
+/// Complexity: 12 exponentials a trial and candidate.
 [[nodiscard]] inline fitted_trials fit_sharpness(const replay_window& window, const std::vector<decay_trial>& which,
                                                  duration span, const std::optional<reading>& mixture,
                                                  std::size_t most) {
@@ -54,25 +56,34 @@ struct fitted_trials {
   fitted_trials out{Eigen::ArrayXd::Constant(rows, 0.4), Eigen::ArrayXd::Zero(rows)};
   decay_trials trials(which, span, mixture);
   Eigen::ArrayXd one;
+  double indifferent = 0;
   for (const auto& round : {std::pair(2.0, 4), std::pair(1.15, 1)}) {
     const double factor = round.first;
     const int steps = round.second;
     Eigen::ArrayXXd loss = Eigen::ArrayXXd::Zero(rows, 2 * steps + 1);
     out.returns = 0;
+    indifferent = 0;
     visit_trials(window, trials, most, [&](const repeat_query& query, const Eigen::ArrayXXd& scores) {
       for (Eigen::Index b = 0; b < loss.cols(); ++b) {
         listwise_losses(scores, query.truth, out.sharpness * std::pow(factor, static_cast<double>(b - steps)), one);
         loss.col(b) += one;
       }
+      indifferent += std::log(static_cast<double>(scores.cols()));
       ++out.returns;
     });
     if (out.returns == 0) return out;
     loss /= static_cast<double>(out.returns);
+    indifferent /= static_cast<double>(out.returns);
     for (Eigen::Index r = 0; r < rows; ++r) {
       const auto [at, least] = least_of_many(loss.row(r).transpose());
       out.sharpness[r] *= std::pow(factor, at - steps);
       out.loss[r] = least;
     }
+  }
+  for (Eigen::Index r = 0; r < rows; ++r) {
+    if (out.loss[r] < indifferent) continue;
+    out.sharpness[r] = 0;
+    out.loss[r] = indifferent;
   }
   return out;
 }
