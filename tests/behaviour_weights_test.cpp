@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "ebb/behaviour_weights.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
@@ -191,6 +192,44 @@ TEST_CASE("only the returns asked for count, and values count as the model says"
   ebb::behaviour_model other = ebb::behaviour_model::blank();
   bought.apply_to(other);
   CHECK(other("purchase").interest == 1);
+}
+
+TEST_CASE("what a model has configured survives a log that teaches nothing", "[behaviour_weights]") {
+  ebb::event_log log;
+  log.append("u", "a", ebb::time_point(1h), "view");
+  log.append("u", "b", ebb::time_point(2h), "never heard of");
+  const ebb::behaviour_model before;
+  ebb::behaviour_model model;
+  ebb::learn_behaviour_weights(log).apply_to(model);
+  CHECK(std::ranges::equal(model.weights(), before.weights()));
+  CHECK_FALSE(model.knows("never heard of"));
+}
+
+TEST_CASE("dislikes keep their weight, and are neither learned from nor returns", "[behaviour_weights]") {
+  const std::vector<kind> kinds{{"view", 0.1, 0.6}, {"purchase", 1.0, 0.3}, {"dislike", 0.0, 0.1}};
+  const auto log = returning_log(10, kinds);
+  const ebb::behaviour_model model;
+  const auto learned = ebb::learn_behaviour_weights(log, ebb::reading(48h), {.shares = &model});
+  CHECK_THROWS_AS(of(learned, "dislike"), std::out_of_range);
+  CHECK(learned.behaviours.size() == 2);
+  CHECK(of(learned, "view").weight == Approx(0.1).epsilon(0.4));
+  const auto named = ebb::learn_behaviour_weights(log, ebb::reading(48h), {.returns = {"view", "purchase"}});
+  CHECK(learned.returns == named.returns);
+  std::size_t views = 0;
+  for (const ebb::logged_event& e : log.events()) views += log.behaviours()[e.behaviour] == "view";
+  CHECK(of(learned, "view").events == views);
+
+  for (const auto& weights : {learned, ebb::learn_behaviour_weights(log, ebb::reading(48h))}) {
+    ebb::behaviour_model taught;
+    weights.apply_to(taught);
+    CHECK(taught.rule(taught.id("dislike")).weight == 1);
+    CHECK(taught.rule(taught.id("dislike")).to == ebb::channel::dislike);
+    CHECK(taught.rule(taught.id("view")).weight == of(weights, "view").weight);
+  }
+
+  ebb::event_log only;
+  for (int i = 0; i < 9; ++i) only.append("u", "i" + std::to_string(i % 2), ebb::time_point(i * 1h), "dislike");
+  CHECK(ebb::learn_behaviour_weights(only, ebb::reading(48h), {.shares = &model}).behaviours.empty());
 }
 
 TEST_CASE("logs with nothing to learn leave the weights equal, and names must be known", "[behaviour_weights]") {

@@ -219,4 +219,7 @@ TEST_CASE("learned behaviour weights come back", "[json_learned]") {
   bad = weights;
   bad["behaviours"][0]["lo"] = 0.9;
   CHECK_THROWS_AS(bad.get<ebb::behaviour_weights>(), std::invalid_argument);
+  bad = weights;
+  bad["behaviours"][0]["name"] = "";  // which no behaviour model takes
+  CHECK_THROWS_WITH(bad.get<ebb::behaviour_weights>(), contains("\"name\" of an entry"));
 }

@@ -6,7 +6,9 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <Eigen/Core>
@@ -35,7 +37,7 @@ struct behaviour_weight {
 
 /// Weights of behaviours, learned from a log, and what they are worth.
 struct behaviour_weights {
-  std::vector<behaviour_weight> behaviours;  ///< in order of the log's behaviour numbers
+  std::vector<behaviour_weight> behaviours;  ///< in order of the log's behaviour numbers, without dislikes
   double sharpness = 1;                      ///< β
   std::size_t returns = 0;                   ///< that were learned from
   /// By how much less the mean −ln p of later returns is than under equal weights (each with its own β), in nats, with its
@@ -43,8 +45,13 @@ struct behaviour_weights {
   difference gain;
 
   /// Takes the weights over into a behaviour model; names it does not know are added to its interest channel.
+  ///
+  /// Without a return to learn from nothing is taken over. A behaviour of the model's dislike channel keeps its weight: what was learned is
+  /// how much it says about coming back.
   void apply_to(behaviour_model& model) const {
+    if (returns == 0) return;
     for (const behaviour_weight& b : behaviours) {
+      if (model.knows(b.name) && model.rule(model.id(b.name)).to == channel::dislike) continue;
       if (model.knows(b.name))
         model.set_weight(b.name, b.weight);
       else
@@ -58,7 +65,7 @@ struct behaviour_weights_options {
                         .test_begin = 0.7};  ///< learn from the first to the second, judge on the rest
   std::vector<std::string> returns = {};     ///< only these behaviours count as coming back; empty: all
   const behaviour_model* shares =
-      nullptr;  ///< turns values (seconds, stars) into amounts at θ = 1; without it each event is 1
+      nullptr;  ///< turns values (seconds, stars) into amounts at θ = 1, and knows dislikes; without it each event is 1
   std::size_t candidates = 2'000'000;  ///< most candidates learned from; beyond it returns are thinned evenly
   std::uint64_t seed = 1;              ///< of the interval's draws
 };
@@ -120,10 +127,10 @@ class behaviour_returns {
   }
 };
 
-/// Reads the window's queries; every n-th, so that there are at most `most` candidates.
-template <class Wanted, class Amount>
+/// Reads the window's queries; every n-th, so that there are at most `most` candidates. weighed(event): its row in the lanes and its amount.
+template <class Wanted, class Weighed>
 [[nodiscard]] behaviour_returns read_returns(const replay_window& window, behaviour_lanes& lanes, std::size_t most,
-                                             Wanted wanted, Amount amount) {
+                                             Wanted wanted, Weighed weighed) {
   std::size_t candidates = 0;
   for (const repeat_query& query : window.queries()) candidates += wanted(query) ? query.candidates : 0;
   const std::size_t stride = candidates / std::max<std::size_t>(most, 1) + 1;
@@ -139,7 +146,12 @@ template <class Wanted, class Amount>
         out.queries.push_back(
             {query.user, static_cast<Eigen::Index>(query.truth), parts.cast<float>().matrix(), levels.cast<float>()});
       },
-      [&](const logged_event& event, std::size_t slot) { lanes.observe(event, slot, amount(event)); });
+      [&](const logged_event& event, std::size_t slot) {
+        logged_event counted = event;
+        const auto [row, amount] = weighed(event);
+        counted.behaviour = row;
+        lanes.observe(counted, slot, amount);
+      });
   return out;
 }
 
@@ -151,6 +163,7 @@ template <class Wanted, class Amount>
 ///
 /// θ > 0 and β minimise the mean −ln p over the returns of the learning part; θ is then divided by its largest. The
 /// intervals are clustered by user: a user's returns are not independent.
+/// Behaviours that `shares` has in its dislike channel are no interest: they have no weight to learn and are no returns, unless asked for.
 /// decay: D, for all behaviours; θ depends little on it as long as it has a slow tail, as the default has. (Under one
 /// short exponential old candidates are so far below that β falls to nothing and θ with it.)
 /// Complexity: O(candidates · behaviours) a step, some 30 steps; 4·(B + 1) bytes a candidate.
@@ -161,25 +174,38 @@ template <class Wanted, class Amount>
     const behaviour_weights_options& options = {}) {
   constexpr const char* where = "learn_behaviour_weights";
   const repeat_task task(log, options.split);
-  const std::size_t count = log.behaviours().size();
-  std::vector<char> counts(count, options.returns.empty() ? 1 : 0);
+  constexpr behaviour_id left_out = std::numeric_limits<behaviour_id>::max();
+  const std::size_t names = log.behaviours().size();
+  behaviour_weights out;
+  std::vector<behaviour_id> row(names, left_out);  // in out.behaviours
+  std::vector<char> counts(names, 0);
+  for (std::uint32_t b = 0; b < names; ++b) {
+    const behaviour_model* const m = options.shares;
+    if (m != nullptr && m->rule(m->id(log.behaviours()[b])).to == channel::dislike) continue;
+    row[b] = static_cast<behaviour_id>(out.behaviours.size());
+    out.behaviours.push_back({log.behaviours()[b]});
+    counts[b] = options.returns.empty() ? 1 : 0;
+  }
   for (const std::string& name : options.returns) {
     const auto id = log.behaviours().find(name);
     detail::require(id.has_value(), where, "a return behaviour must be in the log", name);
     counts[*id] = 1;
   }
-  behaviour_weights out;
-  for (std::uint32_t b = 0; b < count; ++b) out.behaviours.push_back({log.behaviours()[b]});
-  for (const logged_event& event : log.events()) ++out.behaviours[event.behaviour].events;
+  for (const logged_event& event : log.events())
+    if (row[event.behaviour] != left_out) ++out.behaviours[row[event.behaviour]].events;
+  const std::size_t count = out.behaviours.size();
+  if (count == 0) return out;
 
   const auto wanted = [&](const repeat_query& query) { return counts[log[query.position].behaviour] != 0; };
-  const auto amount = [&](const logged_event& event) {
-    if (options.shares == nullptr) return 1.0;
-    return options.shares->share(options.shares->id(log.behaviours()[event.behaviour]), event.value).interest;
+  const auto weighed = [&](const logged_event& event) -> std::pair<behaviour_id, double> {
+    if (row[event.behaviour] == left_out) return {behaviour_id{0}, 0.0};  // makes a candidate, and says nothing for it
+    if (options.shares == nullptr) return {row[event.behaviour], 1.0};
+    const behaviour_model& m = *options.shares;
+    return {row[event.behaviour], m.share(m.id(log.behaviours()[event.behaviour]), event.value).interest};
   };
   detail::behaviour_lanes lanes(decay, count);
   const detail::behaviour_returns tuning =
-      detail::read_returns(task.tuning(), lanes, options.candidates, wanted, amount);
+      detail::read_returns(task.tuning(), lanes, options.candidates, wanted, weighed);
   out.returns = tuning.queries.size();
   if (tuning.queries.empty()) return out;
   const auto size = static_cast<Eigen::Index>(count);
@@ -227,7 +253,7 @@ template <class Wanted, class Amount>
   }
 
   const detail::behaviour_returns later =
-      detail::read_returns(task.testing(), lanes, options.candidates, wanted, amount);
+      detail::read_returns(task.testing(), lanes, options.candidates, wanted, weighed);
   std::vector<std::uint32_t> users;
   for (const auto& query : later.queries) users.push_back(query.user);
   out.gain = paired_bootstrap(later.losses(equal), later.losses(x), users, options.seed);

@@ -38,7 +38,7 @@ struct adl_serializer<ebb::behaviour_weights> {
     target = std::move(out);
   }
 
-  /// Errors: also std::invalid_argument for a weight or an interval outside [0, 1] and for a sharpness that is not > 0.
+  /// Errors: also std::invalid_argument for an empty name, a weight or an interval outside [0, 1] and for a sharpness that is not > 0.
   static ebb::behaviour_weights from_json(const json& in) {
     using ebb::detail::require;
     ebb::detail::json_fields fields(in, "ebb.behaviour_weights", 1);
@@ -48,6 +48,7 @@ struct adl_serializer<ebb::behaviour_weights> {
       const ebb::behaviour_weight b{one.text("name"), one.number("weight"), one.number("lo"), one.number("hi"),
                                     one.integer<std::size_t>("events")};
       one.finish();
+      require(!b.name.empty(), "from_json", "\"name\" of an entry of \"behaviours\" must not be empty", "\"\"");
       require(b.weight >= 0 && b.weight <= 1, "from_json", "\"weight\" of \"" + b.name + "\" must be in [0, 1]",
               b.weight);
       require(b.lo >= 0 && b.lo <= b.hi && b.hi <= 1, "from_json",
