@@ -332,6 +332,15 @@ TEST_CASE("bad shapes and options are refused by name", "[mlp]") {
   network.forward(x, memory);
   REQUIRE_NOTHROW(network.backward(x, out_gradient, memory, gradient));
   REQUIRE_THROWS_WITH(twin.backward(x, out_gradient, memory, gradient), stale + "5");
+  ebb::mlp<double> changing(3, {.hidden = {4}, .outputs = 2});
+  for (const std::vector<Eigen::Index>& hidden : {std::vector<Eigen::Index>{400}, {4, 4}, {}}) {
+    changing = ebb::mlp<double>(3, {.hidden = {4}, .outputs = 2});
+    changing.forward(x, memory);
+    changing = ebb::mlp<double>(3, {.hidden = hidden, .outputs = 2});  // stands where the other one stood
+    Eigen::VectorXd its(changing.parameter_count());
+    REQUIRE_THROWS_WITH(changing.backward(x, out_gradient, memory, its), stale + "5");
+  }
+  network.forward(x, memory);
   REQUIRE_THROWS_WITH(network.backward(x.leftCols(4), out_gradient.leftCols(4), memory, gradient), stale + "5");
   REQUIRE_THROWS_WITH(network.backward(x, out_gradient.topRows(1), memory, gradient),
                       "ebb::mlp::backward: output_gradient must have (outputs, batch) entries, got (1, 5)");

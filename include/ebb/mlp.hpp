@@ -53,6 +53,7 @@ class mlp_workspace {
   vector front_, back_;          // scratch for one block of columns of the widest layer
   const void* owner_ = nullptr;  // which network's forward pass, over how many columns, `backward` may follow
   Eigen::Index batch_ = 0;
+  std::vector<Eigen::Index> units_;  // of that network's inputs and layers: another may since have been assigned to it
 };
 
 /// A multilayer perceptron, a_l = φ_l(W_l a_(l−1) + b_l), with its gradient by backpropagation.
@@ -125,6 +126,8 @@ class mlp {
     const Eigen::Index batch = x.cols();
     memory.owner_ = this;
     memory.batch_ = batch;
+    memory.units_.assign(1, inputs_);
+    for (const layer& l : layers_) memory.units_.push_back(l.units);
     memory.values_.resize(std::max(memory.values_.size(), layers_.size()));
     memory.slopes_.resize(memory.values_.size());
     for (std::size_t l = 0; l < layers_.size(); ++l) {
@@ -206,6 +209,12 @@ class mlp {
     detail::require(x.rows() == inputs_, "mlp", "x must have as many rows as the network has inputs", x.rows());
   }
 
+  [[nodiscard]] bool of_this_shape(const workspace& memory) const {
+    const auto same = [](Eigen::Index units, const layer& l) { return units == l.units; };
+    return memory.units_[0] == inputs_ &&
+           std::equal(memory.units_.begin() + 1, memory.units_.end(), layers_.begin(), layers_.end(), same);
+  }
+
   void start() {
     random_engine random(options_.seed);
     for (std::size_t l = 0; l < layers_.size(); ++l) {
@@ -278,7 +287,7 @@ class mlp {
   void propagate_back(const Eigen::Ref<const matrix>& x, const Eigen::Ref<const matrix>& output_gradient,
                       workspace& memory, Eigen::Ref<vector> gradient, Eigen::Ref<matrix>* input_gradient) const {
     check(x);
-    detail::require(memory.owner_ == this && memory.batch_ == x.cols(), "mlp::backward",
+    detail::require(memory.owner_ == this && memory.batch_ == x.cols() && of_this_shape(memory), "mlp::backward",
                     "the workspace must hold this network's forward pass over x, columns", memory.batch_);
     detail::require(output_gradient.rows() == outputs() && output_gradient.cols() == x.cols(), "mlp::backward",
                     "output_gradient must have (outputs, batch) entries", detail::shape(output_gradient));
