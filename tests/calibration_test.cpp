@@ -70,6 +70,31 @@ TEST_CASE("a reliability table holds every prediction once, and equal ones toget
   CHECK_THROWS_AS(ebb::reliability_table(predicted, outcomes, 0), std::invalid_argument);
 }
 
+TEST_CASE("ties in a reliability table leave no crumbs behind them", "[calibration]") {
+  for (const std::size_t tied : {0U, 99U, 500U, 540U, 560U, 599U, 950U, 995U})
+    for (const std::size_t before : {0U, 3U}) {
+      std::vector<double> predicted;
+      for (std::size_t i = 0; i < 1000; ++i)
+        predicted.push_back(i < before || i >= before + tied ? static_cast<double>(i) / 1000
+                                                             : static_cast<double>(before) / 1000);
+      const auto table = ebb::reliability_table(predicted, std::vector(1000, 0.0));
+      INFO(tied << " after " << before);
+      std::size_t count = 0;
+      for (std::size_t b = 0; b < table.size(); ++b) {
+        if (b + 1 < table.size()) CHECK(table[b].count > 50);
+        count += table[b].count;
+      }
+      CHECK(count == 1000);
+      CHECK(table.size() <= 10);
+      if (tied == 500 && before == 0) {
+        REQUIRE(table.size() == 6);
+        CHECK(table[0].count == 500);
+        for (std::size_t b = 1; b < 6; ++b) CHECK(table[b].count == 100);
+      }
+    }
+  CHECK(ebb::reliability_table(std::vector{0.1, 0.2, 0.3}, std::vector{0.0, 0.0, 0.0}, 10).size() == 3);
+}
+
 TEST_CASE("isotonic calibration is the likeliest non-decreasing function", "[calibration]") {
   // Its closed form: max over a <= i of min over b >= i of the mean of y_a … y_b.
   ebb::random_engine random(2);
@@ -121,6 +146,8 @@ TEST_CASE("isotonic calibration never falls, is never certain, and recovers a kn
   const ebb::isotonic_calibration far(std::vector{-inf, 0.0, 1.0}, std::vector{0.0, 0.0, 1.0});
   CHECK(far(-inf) <= far(-5));
   CHECK(far(-5) <= far(1));
+  CHECK(far(inf) == far(1));
+  CHECK_THROWS_AS(far(std::nan("")), std::invalid_argument);
   CHECK_THROWS_AS(ebb::isotonic_calibration({}, {}), std::invalid_argument);
   CHECK_THROWS_AS(ebb::isotonic_calibration(std::vector{std::nan("")}, std::vector{1.0}), std::invalid_argument);
 }
@@ -156,6 +183,40 @@ TEST_CASE("logistic calibration recovers known weights and is the least of its l
   // Averaged over the samples, what is predicted is what happened.
   const Eigen::VectorXd all = learned(x);
   CHECK(all.mean() == Approx(mean(y)).margin(1e-4));
+}
+
+TEST_CASE("logistic calibration is no surer than Platt's targets, whatever the outcomes", "[calibration]") {
+  for (const std::size_t n : {3U, 100U, 5000U})
+    for (const double kind : {0.0, 1.0})
+      for (const double ridge : {0.0, 1e-3}) {
+        const Eigen::MatrixXd x = Eigen::MatrixXd::Random(2, static_cast<Eigen::Index>(n));
+        const Eigen::VectorXd p = ebb::logistic_calibration::fit(x, std::vector(n, kind), ridge)(x);
+        const double target = 1 / (static_cast<double>(n) + 2);
+        for (const double one : p) CHECK((kind == 0 ? one : 1 - one) == Approx(target).epsilon(0.05));
+      }
+  // Outcomes that a threshold tells apart: the likeliest slope is infinite but for the targets.
+  Eigen::MatrixXd x(1, 60);
+  std::vector<double> y;
+  for (Eigen::Index i = 0; i < 60; ++i) {
+    x(0, i) = static_cast<double>(i % 2 == 0 ? 1 : -1);
+    y.push_back(i % 2 == 0 ? 1.0 : 0.0);
+  }
+  const auto parted = ebb::logistic_calibration::fit(x, y, 0);
+  const Eigen::VectorXd p = parted(x);
+  for (Eigen::Index i = 0; i < 60; ++i) CHECK(p[i] == Approx(i % 2 == 0 ? 31.0 / 32 : 1.0 / 32).epsilon(0.01));
+  Eigen::MatrixXd far(1, 2);
+  far << -1e9, 1e9;
+  ebb::logistic_state certain = parted.state();
+  certain.weights[0] = 1e6;
+  for (const auto& of : {parted, ebb::logistic_calibration(certain)}) {
+    const Eigen::VectorXd beyond = of(far);
+    for (const double one : beyond) {
+      CHECK(one > 0);
+      CHECK(one < 1);
+    }
+    for (const double loss : ebb::log_losses(std::vector(beyond.begin(), beyond.end()), std::vector{1.0, 0.0}))
+      CHECK(std::isfinite(loss));
+  }
 }
 
 TEST_CASE("logistic calibration learns from one kind of outcome, and refuses what does not fit", "[calibration]") {

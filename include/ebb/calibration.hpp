@@ -58,7 +58,7 @@ struct reliability_bin {
 
 /// How far predicted probabilities can be taken at their word: bins of equal counts, lowest predictions first.
 ///
-/// Equal predictions stay in one bin, so there may be fewer than `bins`.   Complexity: O(n log n).
+/// Equal predictions stay in one bin, so there may be fewer than `bins`; none but the last has less than half of its count.   Complexity: O(n log n).
 /// Errors: std::invalid_argument as log_losses, and unless bins >= 1.
 /// Source: A. Murphy, R. Winkler, Reliability of subjective probability forecasts, Applied Statistics 26, 1977;
 ///         E. Wilson, Probable inference, JASA 22, 1927.
@@ -73,10 +73,12 @@ struct reliability_bin {
   std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return predicted[a] < predicted[b]; });
   std::vector<reliability_bin> out;
   const std::size_t n = order.size();
+  const auto most = static_cast<std::size_t>(bins);
   for (std::size_t begin = 0, b = 1; begin < n; ++b) {
-    std::size_t end = std::max(begin + 1, b * n / static_cast<std::size_t>(bins));
+    // Equal predictions may have filled more than their bin: the next one ends where it holds at least half of its count.
+    while (b < most && b * n / most <= begin + n / (2 * most)) ++b;
+    std::size_t end = b < most ? b * n / most : n;
     while (end < n && predicted[order[end]] == predicted[order[end - 1]]) ++end;
-    if (b >= static_cast<std::size_t>(bins)) end = n;
     reliability_bin bin;
     for (std::size_t i = begin; i < end; ++i) {
       bin.predicted += predicted[order[i]];
@@ -137,7 +139,9 @@ class isotonic_calibration {
     }
   }
 
+  /// Errors: std::invalid_argument for a score that is NaN, which would sort as the highest.
   [[nodiscard]] double operator()(double score) const {
+    detail::require(!std::isnan(score), "isotonic_calibration", "a score must be a number", score);
     const auto above = std::upper_bound(scores_.begin(), scores_.end(), score);
     if (above == scores_.begin()) return probabilities_.front();
     if (above == scores_.end()) return probabilities_.back();
@@ -183,9 +187,11 @@ struct logistic_state {
   double bias = 0;
 };
 
-/// A probability from a few features: σ(bias + Σ weight · scaled feature). With one feature, a score, it is Platt's scaling.
+/// A probability from a few features: σ(bias + Σ weight · scaled feature). With one feature, a score, and ridge 0 it is Platt's scaling,
+/// but for the clipping.
 ///
-/// Fitted by the mean log-loss plus ½·ridge·‖weights‖², by L-BFGS. Features are scaled to variance 1 and clipped at ±4, so
+/// Fitted by the mean log-loss plus ½·ridge·‖weights‖², by L-BFGS, against his smoothed outcomes (n₁ + 1)/(n₁ + 2) for the n₁ that happened
+/// and 1/(n₀ + 2) for the others: from 100 samples of one kind no more is learned than 101 to 1. Features are scaled to variance 1 and clipped at ±4, so
 /// that one far-out value cannot make a certainty; a missing one (NaN) counts as its mean.
 /// Shapes: x (features, samples), a column is a sample.   Complexity: O(features · samples) a step, some 30 steps.
 /// Errors: std::invalid_argument for shapes that do not fit, outcomes outside [0, 1], ridge < 0, no samples.
@@ -210,7 +216,11 @@ class logistic_calibration {
     scaler.observe(x);
     matrix z = x;
     scaler.transform(z);
-    const Eigen::Map<const Eigen::RowVectorXd> y(outcomes.data(), x.cols());
+    const auto n = static_cast<double>(x.cols());
+    Eigen::RowVectorXd y = Eigen::Map<const Eigen::RowVectorXd>(outcomes.data(), x.cols());
+    const double yes = y.sum();
+    const double least = 1 / (n - yes + 2);
+    y = (least + y.array() * ((yes + 1) / (yes + 2) - least)).matrix();
     matrix logit(1, x.cols());
     matrix slope(1, x.cols());
     const auto loss = [&](const Eigen::VectorXd& w, Eigen::VectorXd& gradient) {
@@ -224,8 +234,7 @@ class logistic_calibration {
       return value + 0.5 * ridge * weights.squaredNorm();
     };
     Eigen::VectorXd start = Eigen::VectorXd::Zero(x.rows() + 1);
-    const auto n = static_cast<double>(x.cols());
-    start[x.rows()] = std::log((y.sum() + 0.5) / (n - y.sum() + 0.5));
+    start[x.rows()] = std::log(y.sum() / (n - y.sum()));
     const Eigen::VectorXd w = detail::minimise(loss, start, 200, 1e-10).x;
     return logistic_calibration({scaler.state(), w.head(x.rows()), w[x.rows()]});
   }
@@ -234,7 +243,8 @@ class logistic_calibration {
   [[nodiscard]] Eigen::VectorXd operator()(const Eigen::Ref<const matrix>& x) const {
     matrix z = x;
     scaler_.transform(z);
-    const Eigen::ArrayXd logit = (z.transpose() * state_.weights).array() + state_.bias;
+    // Past ±36 rounding would make it 0 or 1, and a certainty that turns out wrong has an infinite loss.
+    const Eigen::ArrayXd logit = ((z.transpose() * state_.weights).array() + state_.bias).max(-36.0).min(36.0);
     return (1.0 / (1.0 + (-logit).exp())).matrix();
   }
 
