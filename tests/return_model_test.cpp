@@ -95,6 +95,16 @@ TEST_CASE("half-lives come from the gaps and the span, whatever the log", "[retu
   REQUIRE(ebb::suggest_timescales({0s, 0s}, 1s).half_life(0) == ebb::duration(1min));
   REQUIRE(ebb::suggest_timescales({24h * 365 * 90}, 24h * 365 * 90).half_life(7) <=
           ebb::duration(std::chrono::years(100)));
+  for (const int years : {1, 12, 13, 40, 99, 1000}) {
+    const ebb::duration gap = std::chrono::years(years);
+    for (const ebb::duration span : {gap, 3 * gap}) {
+      const ebb::timescales slow = ebb::suggest_timescales({gap, gap, gap}, span, 8);
+      INFO(years);
+      REQUIRE(slow.half_life(7) <= ebb::duration(std::chrono::years(100)));
+      REQUIRE(slow.half_life(7) / slow.half_life(0) == Approx(8).margin(0.01).scale(0));
+      REQUIRE(slow.half_life(0) == std::min<ebb::duration>(gap, std::chrono::years(100) / 8.0));
+    }
+  }
 }
 
 TEST_CASE("a log with nothing to tune on is still ranked", "[return_model]") {

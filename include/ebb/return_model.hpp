@@ -24,7 +24,8 @@
 
 namespace ebb {
 
-/// Half-lives for a log: `lanes` of them, log-spaced from the 5 % quantile of its return gaps (at least a minute) to twice its span.
+/// Half-lives for a log: `lanes` of them, log-spaced from the 5 % quantile of its return gaps (at least a minute) to twice its span,
+/// but at least eight times the first; at most 100 years.
 ///
 /// gaps: times between a user's successive uses of one item; those of zero do not count. Complexity: O(gaps).
 /// Errors: std::invalid_argument unless 2 <= lanes <= 32.
@@ -36,8 +37,9 @@ namespace ebb {
     std::nth_element(gaps.begin(), at, gaps.end());
     first = std::max(first, *at);
   }
-  const duration last = std::clamp<duration>(2 * span, 8 * first, std::chrono::years(100));
-  return timescales::log_spaced(std::min(first, last / 8), last, lanes);
+  constexpr duration longest = std::chrono::years(100);
+  first = std::min(first, longest / 8);  // leaves room for the longest, however long the gaps
+  return timescales::log_spaced(first, std::clamp(2 * span, 8 * first, longest), lanes);
 }
 
 struct return_model_options {
