@@ -7,6 +7,7 @@
 #include <limits>
 #include <map>
 #include <numeric>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -355,4 +356,34 @@ TEST_CASE("names may be strings, and sums floats", "[ranker]") {
   const std::vector<std::string> items{"tea", "coffee", "water"};
   CHECK(ranker.rank(s, "ada", day(0), items, {.not_seen_for = ebb::forever}).front().item == "coffee");
   CHECK(ranker.rank(s, "nobody", day(0), items).front().item == "coffee");
+}
+
+TEST_CASE("a list that is chosen is scored and explained as it would be in its rank", "[ranker]") {
+  std::vector<oracle::event> log;
+  const store s = random_store(5, log);
+  const auto ranker = many_terms();
+  const auto items = range(30);
+  const auto now = day(1001);
+  for (const ebb::duration seen : {ebb::duration(0), ebb::duration(24h), ebb::forever}) {
+    const auto all = ranker.rank(s, 1, now, items, {.k = items.size(), .not_seen_for = seen});
+    const auto worst_first = ranker.rank(
+        s, 1, now, items, {.not_seen_for = seen}, [&](std::span<const int> kept, std::span<const double> scores) {
+          REQUIRE(kept.size() == all.size());
+          std::vector<std::size_t> order(kept.size());
+          std::iota(order.begin(), order.end(), std::size_t{0});
+          std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+            return scores[a] != scores[b] ? scores[a] < scores[b] : a > b;
+          });
+          return order;
+        });
+    REQUIRE(worst_first.size() == all.size());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const auto& one = worst_first[all.size() - 1 - i];
+      CHECK(one.item == all[i].item);
+      CHECK(one.score == all[i].score);
+      for (std::size_t j = 0; j < one.why.size(); ++j) CHECK(one.why[j].amount == all[i].why[j].amount);
+    }
+  }
+  CHECK_THROWS_AS(ranker.rank(s, 1, now, items, {}, [](auto, auto) { return std::vector<std::size_t>{30}; }),
+                  std::out_of_range);
 }

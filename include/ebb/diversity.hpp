@@ -88,6 +88,8 @@ class diversity_state {
     left_.resize(scores.size());
     for (std::size_t i = 0; i < left_.size(); ++i) left_[i] = i;
     number_categories(category, quota);
+    gains_.resize(scores.size());
+    for (std::size_t i = 0; i < gains_.size(); ++i) update_gain(i);
     find_open();
     require(owed_ <= options.k, where, "the quotas must fit into k", owed_);
   }
@@ -96,28 +98,25 @@ class diversity_state {
   [[nodiscard]] std::span<const std::size_t> open() const noexcept { return open_; }
   [[nodiscard]] diverse_pick pick(std::size_t i) const { return {i, scores_[i], similarity_to_picks(i)}; }
 
-  /// λ · γ^c · score − (1 − λ) · similarity.
-  [[nodiscard]] double gain(std::size_t i) const {
-    return options_.relevance * groups_[group_[i]].factor * scores_[i] -
-           (1 - options_.relevance) * similarity_to_picks(i);
-  }
-
   /// The most useful candidate; ties by score, then by order.
   [[nodiscard]] std::size_t best() const {
-    return *std::min_element(open_.begin(), open_.end(), [this](std::size_t a, std::size_t b) {
-      const double x = gain(a);
-      const double y = gain(b);
-      if (x != y) return x > y;
-      return raw_[a] != raw_[b] ? raw_[a] > raw_[b] : a < b;
-    });
+    std::size_t best = open_.front();
+    double highest = gains_[best];
+    for (const std::size_t i : open_) {
+      const double x = gains_[i];
+      if (x < highest || (x == highest && (raw_[i] != raw_[best] ? raw_[i] < raw_[best] : i >= best))) continue;
+      best = i;
+      highest = x;
+    }
+    return best;
   }
 
   /// ln P(i is next) = gain_i/τ − ln Σ_open e^(gain_j/τ), τ > 0.
   [[nodiscard]] double log_probability(std::size_t i) const {
     const double highest = highest_gain();
     double sum = 0;
-    for (const std::size_t j : open_) sum += std::exp((gain(j) - highest) / options_.temperature);
-    return (gain(i) - highest) / options_.temperature - std::log(sum);
+    for (const std::size_t j : open_) sum += std::exp((gains_[j] - highest) / options_.temperature);
+    return (gains_[i] - highest) / options_.temperature - std::log(sum);
   }
 
   /// One draw with those probabilities: the highest of gain_j/τ + a Gumbel draw of its own.
@@ -126,7 +125,7 @@ class diversity_state {
     double top = none;
     std::size_t drawn = open_.front();
     for (const std::size_t j : open_) {
-      const double value = (gain(j) - highest) / options_.temperature + gumbel(random);
+      const double value = (gains_[j] - highest) / options_.temperature + gumbel(random);
       if (value > top) {
         top = value;
         drawn = j;
@@ -142,13 +141,19 @@ class diversity_state {
     own.factor *= options_.repeat_decay;
     own.last = ++picked_;
     const bool looks = options_.relevance < 1 || options_.duplicate;
+    const double duplicate = options_.duplicate.value_or(std::numeric_limits<double>::infinity());
+    const std::size_t full_group = full ? group_[i] : groups_.size();
     std::erase_if(left_, [&](std::size_t j) {
-      if (j == i || (full && group_[j] == group_[i])) return true;
-      if (!looks) return false;
+      if (j == i || group_[j] == full_group) return true;
+      if (!looks) {
+        if (group_[j] == group_[i]) update_gain(j);
+        return false;
+      }
       const double s = similarity_(j, i);
-      require(std::isfinite(s), "diversify", "a similarity must be finite", s);
+      if (!std::isfinite(s)) require(false, "diversify", "a similarity must be finite", s);
       similar_[j] = std::max(similar_[j], s);
-      return options_.duplicate && s >= *options_.duplicate;
+      update_gain(j);
+      return s >= duplicate;
     });
     find_open();
   }
@@ -164,10 +169,21 @@ class diversity_state {
     [[nodiscard]] std::size_t owed() const { return std::min(quota - std::min(quota, taken), left); }
   };
 
+  /// λ · γ^c · score − (1 − λ) · similarity.
+  void update_gain(std::size_t i) {
+    const double factor = options_.repeat_decay < 1 ? groups_[group_[i]].factor : 1.0;
+    gains_[i] = options_.relevance * factor * scores_[i] - (1 - options_.relevance) * similarity_to_picks(i);
+  }
+
   static constexpr double none = -std::numeric_limits<double>::infinity();
 
   template <class Quota>
   void number_categories(const Category& category, const Quota& quota) {
+    if constexpr (std::is_same_v<Category, no_category> && std::is_same_v<Quota, no_quota>) {
+      groups_.resize(raw_.size());  // each its own, found without a table
+      group_ = left_;
+      return;
+    }
     std::unordered_map<std::remove_cvref_t<std::invoke_result_t<const Category&, std::size_t>>, std::size_t> numbers;
     for (std::size_t i = 0; i < raw_.size(); ++i) {
       const auto& of = category(i);
@@ -201,7 +217,7 @@ class diversity_state {
 
   [[nodiscard]] double highest_gain() const {
     double highest = none;
-    for (const std::size_t j : open_) highest = std::max(highest, gain(j));
+    for (const std::size_t j : open_) highest = std::max(highest, gains_[j]);
     return highest;
   }
 
@@ -209,6 +225,7 @@ class diversity_state {
   const diversity_options& options_;
   const Similarity& similarity_;
   std::vector<double> scores_;   // (n), on the scale from 0 to 1
+  std::vector<double> gains_;    // (n), of those left
   std::vector<double> similar_;  // (n), the highest similarity to a pick
   std::vector<std::size_t> left_;
   std::vector<std::size_t> open_;   // of those left, what may come next

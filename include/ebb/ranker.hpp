@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -157,7 +158,22 @@ class ranker {
     detail::require(options.not_seen_for >= duration(0), "ranker", "not_seen_for must be >= 0", options.not_seen_for);
     const found all = look_up(store, user, now, candidates, options.not_seen_for);
     return best({store, user, all.state, now, all.all_kept ? candidates : all.unseen, all.handles, all.entries},
-                options.k);
+                [&](std::span<const item_type>, std::span<const double> scores) { return highest(scores, options.k); });
+  }
+
+  /// The same where the list is not simply the best: `choose(items, scores)` → the places to show, as a range of std::size_t, in that order.
+  ///
+  /// `items` are the candidates without those left out. Only what was chosen is explained, which makes this the cheap way to
+  /// diversify or explore; `options.k` does not matter.   Errors: as the other, and std::out_of_range for a place that is not there.
+  template <class Choose>
+  requires std::invocable<Choose&, std::span<const item_type>, std::span<const double>>
+  [[nodiscard]] std::vector<recommendation<item_type>> rank(const Store& store, const user_type& user, time_point now,
+                                                            std::span<const item_type> candidates,
+                                                            const rank_options& options, Choose choose) const {
+    detail::require(options.not_seen_for >= duration(0), "ranker", "not_seen_for must be >= 0", options.not_seen_for);
+    const found all = look_up(store, user, now, candidates, options.not_seen_for);
+    return best({store, user, all.state, now, all.all_kept ? candidates : all.unseen, all.handles, all.entries},
+                choose);
   }
 
   /// What each term says of each candidate before its weight: score_i = Σ_j values(i, j) · weight_j, to rounding.
@@ -290,7 +306,19 @@ class ranker {
     return asked.state == nullptr ? 0.0 : static_cast<double>(asked.state->events);
   }
 
-  [[nodiscard]] std::vector<recommendation<item_type>> best(const question& asked, std::size_t k) const {
+  [[nodiscard]] static std::vector<std::size_t> highest(std::span<const double> scores, std::size_t k) {
+    std::vector<std::size_t> order(scores.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    const auto kept = at(order.begin(), std::min(k, order.size()));
+    std::partial_sort(order.begin(), kept, order.end(), [&](std::size_t a, std::size_t b) {
+      return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
+    });
+    order.erase(kept, order.end());
+    return order;
+  }
+
+  template <class Choose>
+  [[nodiscard]] std::vector<recommendation<item_type>> best(const question& asked, Choose&& choose) const {
     const std::size_t n = asked.size();
     const double events = evidence(asked);
     std::vector<double> values(terms_.size() * n);
@@ -309,19 +337,14 @@ class ranker {
       check_finite(scores, term.name, "scores up to that");
     }
 
-    std::vector<std::size_t> order(n);
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    const auto kept = at(order.begin(), std::min(k, n));
-    std::partial_sort(order.begin(), kept, order.end(), [&](std::size_t a, std::size_t b) {
-      return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
-    });
     std::vector<recommendation<item_type>> out;
-    out.reserve(std::min(k, n));
-    for (auto i = order.begin(); i != kept; ++i) {
-      out.push_back({asked.items[*i], scores[*i], {}});
+    for (const std::size_t i : choose(asked.items, std::span<const double>(scores))) {
+      if (i >= n)
+        throw std::out_of_range("ebb::ranker: a chosen place must be one of the candidates, got " + std::to_string(i));
+      out.push_back({asked.items[i], scores[i], {}});
       out.back().why.reserve(terms_.size());
       for (std::size_t j = 0; j < terms_.size(); ++j) {
-        const double value = values[j * n + *i];
+        const double value = values[j * n + i];
         out.back().why.push_back({terms_[j].name, weights[j], value, weights[j] * value});
       }
     }
