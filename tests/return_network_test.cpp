@@ -110,6 +110,15 @@ TEST_CASE("a network that does not fit is refused", "[return_network]") {
   network = made_network(store, {8});
   network.lanes = ebb::timescales::log_spaced(1min, 24h, 4);
   refused(network);
+  for (const float scale : {0.0F, 1e-45F, 1e-39F, -1.0F, std::nanf("")}) {
+    network = made_network(store, {8});
+    network.scale[1] = scale;
+    refused(network);
+  }
+  network = made_network(store, {8});
+  network.mean[1] = 1e30F;
+  network.scale[1] = 1e-30F;
+  refused(network);
   network = made_network(store, {8});
   network.features.heat = false;
   refused(network);

@@ -73,6 +73,10 @@ struct return_network {
     detail::require(blend >= 0 && blend <= 1, where, "blend must be in [0, 1]", blend);
     detail::require(scale.size() == mean.size() && mean.allFinite() && (scale.array() > 0).all() && scale.allFinite(),
                     where, "mean and scale must be finite, of one length, scale > 0; length", scale.size());
+    // Scoring multiplies by 1/scale, which is infinite for a denormal.
+    const Eigen::ArrayXf inverse = scale.array().inverse();
+    detail::require(inverse.allFinite() && (mean.array() * inverse).allFinite(), where,
+                    "1/scale and mean/scale must be finite, least scale", scale.size() > 0 ? scale.minCoeff() : 1.0F);
     detail::require(candidate_features >= 0 && candidate_features <= mean.size(), where,
                     "candidate_features must be at most the number of features", candidate_features);
     for (const member& m : members) {
