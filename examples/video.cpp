@@ -9,11 +9,11 @@
 #include <cmath>
 #include <cstdio>
 #include <ebb/dpp.hpp>
-#include <ebb/exploration.hpp>
 #include <ebb/interest_store.hpp>
 #include <ebb/list_measures.hpp>
 #include <ebb/off_policy.hpp>
 #include <ebb/random.hpp>
+#include <ebb/thompson_sampling.hpp>
 #include <vector>
 
 using namespace std::chrono;

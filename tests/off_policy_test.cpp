@@ -8,6 +8,7 @@
 
 #include "catch.hpp"
 #include "ebb/exploration.hpp"
+#include "ebb/thompson_sampling.hpp"
 
 namespace {
 

@@ -30,6 +30,7 @@
 #include "ebb/return_samples.hpp"
 #include "ebb/return_trainer.hpp"
 #include "ebb/store_terms.hpp"
+#include "ebb/thompson_sampling.hpp"
 #include "ebb/time.hpp"
 #include "ebb/timescales.hpp"
 
