@@ -85,6 +85,12 @@ TEMPLATE_TEST_CASE("huge inputs stay finite and NaN stays NaN", "[activation]", 
       REQUIRE(((value - low).abs() < T(1e-6)).all());
       REQUIRE(((slope - (kind == activation::identity ? T(1) : T(0))).abs() < T(1e-6)).all());
 
+      if (kind == activation::gelu) {
+        ebb::activate<T>(kind, lanes<T>::Constant(size, T(-1e38)), value, slope);
+        REQUIRE((value == T(0)).all());
+        REQUIRE((slope == T(0)).all());
+      }
+
       ebb::activate<T>(kind, lanes<T>::Constant(size, nan), value, slope);
       REQUIRE(value.isNaN().all());
     }

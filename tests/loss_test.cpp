@@ -184,6 +184,18 @@ TEMPLATE_TEST_CASE("listwise loss is finite for huge logits", "[loss]", float, d
   REQUIRE(gradient(0, 1) == T(-0.5));
 }
 
+TEST_CASE("losses of float logits stay finite up to the largest float", "[loss]") {
+  matrix<float> logit(1, 4), gradient(1, 4);
+  logit << 3e38F, -3e38F, 0.0F, 1.0F;
+  const indices offsets = {0, 4};
+  REQUIRE(ebb::listwise_loss(logit, offsets, indices{1}, gradient) == Approx(6e38).epsilon(1e-6));
+  const std::vector<float> half = {0.0F, 0.5F, 0.5F, 0.0F};
+  REQUIRE(ebb::listwise_loss(logit, offsets, std::span<const float>(half), gradient) == Approx(4.5e38).epsilon(1e-6));
+  REQUIRE(gradient.allFinite());
+  logit.setConstant(2e38F);
+  REQUIRE(ebb::logistic_loss(logit, matrix<float>::Zero(1, 4), gradient) == Approx(2e38).epsilon(1e-6));
+}
+
 TEMPLATE_TEST_CASE("a NaN shows in every loss", "[loss]", float, double) {
   using T = TestType;
   for (const Eigen::Index size : {1, 3, 4, 16, 19}) {

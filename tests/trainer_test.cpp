@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <stdexcept>
 #include <vector>
 
@@ -200,6 +201,14 @@ TEST_CASE("fit refuses what does not fit, naming it", "[trainer]") {
                       contains("patience needs a validation part"));
   REQUIRE_THROWS_AS(ebb::fit(network, x, y, {.optimizer = ebb::adam_options{.learning_rate = -1.0}}),
                     std::invalid_argument);
+  for (const double beyond : {-0.01, 1.01, 5.0}) {
+    Eigen::MatrixXd labels = Eigen::MatrixXd::Constant(2, 10, 0.5);
+    REQUIRE_NOTHROW(ebb::fit(*std::make_unique<ebb::mlp<double>>(network), x, labels,
+                             {.loss = ebb::loss_function::logistic, .epochs = 1}));
+    labels(1, 3) = beyond;
+    REQUIRE_THROWS_WITH(ebb::fit(network, x, labels, {.loss = ebb::loss_function::logistic}),
+                        contains("y must be in [0, 1] for the logistic loss"));
+  }
   x(1, 4) = std::numeric_limits<double>::quiet_NaN();
   REQUIRE_THROWS_WITH(ebb::fit(network, x, y), "ebb::fit: x must be finite; in row 1 of column 4, got nan");
   x(1, 4) = 0.0;

@@ -30,10 +30,11 @@ using flat_array = Eigen::Array<T, Eigen::Dynamic, 1>;
 inline constexpr double gelu_linear = 1.5957691216057308, gelu_cubic = 0.044715 * gelu_linear;
 
 /// The factor of z in gelu, σ(2√(2/π) · (z + 0.044715 z³)), elementwise.
-/// Past |z| = 10 it is 0 or 1 to within 1e-37; z² stops growing there so that a huge z stays finite.
+/// Past |z| = 10 it is 0 or 1 to within 1e-37; z² stops growing there so that a huge z stays finite, and below −10 it is 0, since a huge −z
+/// times the least that the vectorised σ gives is not small.
 template <std::floating_point T>
 void gelu_gate(const Eigen::Ref<const flat_array<T>>& z, Eigen::Ref<flat_array<T>> gate) {
-  gate = (z * (T(gelu_linear) + T(gelu_cubic) * z.square().min(T(100)))).logistic();
+  gate = (z < T(-10)).select(T(0), (z * (T(gelu_linear) + T(gelu_cubic) * z.square().min(T(100)))).logistic());
 }
 
 }  // namespace detail

@@ -50,7 +50,8 @@ double squared_loss(const Eigen::MatrixBase<Output>& output,
 ///   loss = mean −y ln σ(z) − (1 − y) ln(1 − σ(z)) = mean max(z, 0) − z y + ln(1 + e^(−|z|))
 ///   gradient = (σ(z) − y) / (number of entries)
 ///
-/// logit, target (y in [0, 1]), gradient: one shape, (outputs, batch).   Range: >= 0, finite for every finite logit.
+/// logit, target (y in [0, 1]), gradient: one shape, (outputs, batch).   Range: >= 0, finite for every finite float logit, and
+/// for doubles whose sum is.
 /// Errors: std::invalid_argument when the shapes differ or are empty.
 template <class Output>
 double logistic_loss(const Eigen::MatrixBase<Output>& logit,
@@ -61,10 +62,13 @@ double logistic_loss(const Eigen::MatrixBase<Output>& logit,
   detail::require_like(detail::shape(logit), detail::shape(gradient), "logistic_loss", "gradient must be like logit");
   const double entries = static_cast<double>(logit.size());
   gradient = (-logit.array().abs()).exp();  // e^(−|z|), in (0, 1]
-  const scalar sum = (logit.array().max(scalar(0)) - logit.array() * target.array() + gradient.array().log1p()).sum();
+  // Added up in double: a few float logits of 1e38 are more than a float holds.
+  const double sum = (logit.array().max(scalar(0)) - logit.array() * target.array() + gradient.array().log1p())
+                         .template cast<double>()
+                         .sum();
   gradient.array() = (logit.array() >= scalar(0)).select(scalar(1), gradient.array()) / (scalar(1) + gradient.array());
   gradient = (gradient - target) * static_cast<scalar>(1.0 / entries);
-  return static_cast<double>(sum) / entries;
+  return sum / entries;
 }
 
 namespace detail {
@@ -107,7 +111,8 @@ double exponentiate(Scores& score) {
 /// `correction` is empty or one per candidate: ln(1 / (share kept)) for a negative kept from a sample, −∞ for a candidate
 /// to leave out (its target must be 0). Groups of one, and groups without a target, have no gradient.
 ///
-/// logit, gradient: (1, batch).   Range: >= 0, finite for every finite logit however large.   O(batch), no allocation.
+/// logit, gradient: (1, batch).   Range: >= 0, finite for every finite float logit, and for doubles
+/// whose differences are.   O(batch), no allocation.
 /// Errors: std::invalid_argument for shapes or offsets that do not fit, a target < 0, or no target > 0.
 /// Source: Z. Cao et al., Learning to rank: from pairwise approach to listwise approach, ICML 2007 (top one);
 ///         Y. Bengio, J.-S. Senécal, Adaptive importance sampling to accelerate training of a neural probabilistic
@@ -138,9 +143,11 @@ double listwise_loss(const Eigen::MatrixBase<Output>& logit, std::span<const Eig
       score.setZero();
       continue;
     }
-    score.array() -= score.maxCoeff();
+    const scalar top = score.maxCoeff();
     for (Eigen::Index j = 0; j < size; ++j)  // not a dot product: 0 · (−∞) would be NaN
-      if (weight[j] > scalar(0)) loss -= static_cast<double>(weight[j]) * static_cast<double>(score(0, j));
+      if (weight[j] > scalar(0))
+        loss += static_cast<double>(weight[j]) * (static_cast<double>(top) - static_cast<double>(score(0, j)));
+    score.array() -= top;
     const double sum = detail::exponentiate(score);
     loss += weights * std::log(sum);
     score = score * static_cast<scalar>(weights / (sum * total)) - weight * static_cast<scalar>(1.0 / total);
@@ -166,8 +173,9 @@ double listwise_loss(const Eigen::MatrixBase<Output>& logit, std::span<const Eig
     const Eigen::Index first = offsets[g], size = offsets[g + 1] - first, at = chosen[g] - first;
     detail::require(at >= 0 && at < size, "listwise_loss", "chosen must lie inside its group", chosen[g]);
     Eigen::Block<Eigen::Ref<detail::plain_matrix<Output>>> score = gradient.block(0, first, 1, size);
-    score.array() -= score.maxCoeff();
-    loss -= static_cast<double>(score(0, at));
+    const scalar top = score.maxCoeff();
+    loss += static_cast<double>(top) - static_cast<double>(score(0, at));
+    score.array() -= top;
     const double sum = detail::exponentiate(score);
     loss += std::log(sum);
     score *= static_cast<scalar>(1.0 / (sum * groups));

@@ -106,7 +106,8 @@ class gathered {
 
 /// Trains a network on samples by minibatches, and leaves it with the parameters of the best epoch.
 ///
-/// x: (inputs, samples), y: (outputs, samples), a column is a sample; all finite (`standard_scaler` fills what is missing).
+/// x: (inputs, samples), y: (outputs, samples), a column is a sample; all finite (`standard_scaler` fills what is missing),
+/// y in [0, 1] for the logistic loss.
 /// Every epoch goes through the training part once in a new order. Where there is a validation part, the parameters kept
 /// are those after the epoch with the least validation loss; without one, the last.
 /// Deterministic: the same samples, options and build give the same parameters to the last bit.
@@ -130,6 +131,9 @@ training_report fit(mlp<T>& network, const Eigen::Ref<const typename mlp<T>::mat
   detail::require(options.patience >= 0, "fit", "patience must be >= 0", options.patience);
   detail::require_finite(x, "x");
   detail::require_finite(y, "y");
+  if (options.loss == loss_function::logistic)
+    detail::require(y.minCoeff() >= T(0) && y.maxCoeff() <= T(1), "fit", "y must be in [0, 1] for the logistic loss",
+                    y.minCoeff() < T(0) ? y.minCoeff() : y.maxCoeff());
 
   const Eigen::Index samples = x.cols();
   const Eigen::Index validation = detail::validation_count(samples, options), training = samples - validation;
