@@ -200,6 +200,7 @@ TEST_CASE("gap models refuse bad gaps, bad values and bad parts", "[gap_model]")
                     std::domain_error);
   refuse(std::vector<duration>(10, duration(std::numeric_limits<double>::infinity())), std::vector<double>(10, 0.5));
   refuse(drawn.gaps, std::vector<double>(50, std::nan("")));
+  refuse(drawn.gaps, std::vector<double>(50, 1.5), {.training = {.loss = ebb::loss_function::logistic}});
   refuse(drawn.gaps, drawn.interest, {.hidden = 0});
   refuse(drawn.gaps, drawn.interest, {.unit = duration(0)});
 
@@ -209,4 +210,26 @@ TEST_CASE("gap models refuse bad gaps, bad values and bad parts", "[gap_model]")
                     std::invalid_argument);
   REQUIRE_THROWS_AS(ebb::gap_model(ebb::mlp<double>(1), ebb::standard_scaler<double>(2), ebb::gap_input::raw, hours(1)),
                     std::invalid_argument);
+
+  // Numbers that are finite one by one, and not when multiplied and added up.
+  for (const double bad : {1e308, -1e308, std::nan("")})
+    for (Eigen::Index p = 0; p < fit.model.network().parameter_count(); ++p) {
+      ebb::mlp<double> network = fit.model.network();
+      network.parameters()[p] = bad;
+      bool kept = true;
+      try {
+        const ebb::gap_model model(network, fit.model.scaler(), fit.model.input(), fit.model.unit());
+        for (const int h : {0, 1, 1000, 8'000'000}) REQUIRE(std::isfinite(model(hours(h))));
+      } catch (const std::invalid_argument&) {
+        kept = false;
+      }
+      if (std::isnan(bad)) REQUIRE_FALSE(kept);
+    }
+  for (const double bad : {1e308, -1e308}) {
+    ebb::scaler_state state = fit.model.scaler().state();
+    state.mean[0] = bad;
+    REQUIRE_THROWS_AS(
+        ebb::gap_model(fit.model.network(), ebb::standard_scaler<double>(state), fit.model.input(), fit.model.unit()),
+        std::invalid_argument);
+  }
 }

@@ -10,9 +10,11 @@
 #include "ebb/trainer.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <concepts>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 #include <optional>
 #include <span>
@@ -61,7 +63,8 @@ class gap_model {
  public:
   /// A model from its parts, which `fit_gap_model` makes and a saved model has.
   ///
-  /// Errors: std::invalid_argument unless network and scaler have one input, one output and one feature, and unit > 0.
+  /// Errors: std::invalid_argument unless network and scaler have one input, one output and one feature, unit > 0, and all are such that
+  ///         no gap up to 1,000 years can overflow what is read.
   gap_model(mlp<double> network, standard_scaler<double> scaler, gap_input input, duration unit)
       : network_(std::move(network)), scaler_(std::move(scaler)), input_(input), unit_(unit) {
     detail::require(network_.inputs() == 1, "gap_model", "the network must have one input", network_.inputs());
@@ -69,6 +72,9 @@ class gap_model {
     detail::require(scaler_.features() == 1, "gap_model", "the scaler must have one feature", scaler_.features());
     detail::require(unit > duration(0) && std::isfinite(unit.count()), "gap_model", "unit must be finite and > 0",
                     unit);
+    const double most = largest_sum();
+    detail::require(std::isfinite(most), "gap_model", "what is read must be finite for every gap up to 1,000 years",
+                    most);
   }
 
   /// The interest left after `gap`.
@@ -136,6 +142,20 @@ class gap_model {
   [[nodiscard]] duration unit() const noexcept { return unit_; }
 
  private:
+  /// No unit's input can be further from 0 at any gap up to 1,000 years: by the sizes of weights alone, whatever their signs.
+  [[nodiscard]] double largest_sum() const {
+    const duration ends[] = {duration(0), std::chrono::years(1000)};
+    const Eigen::ArrayXXd z = (inputs(ends).array() - scaler_.mean()[0]) / scaler_.scale()[0];
+    double most = z.abs().sum();
+    Eigen::VectorXd values = Eigen::VectorXd::Constant(1, most);
+    for (std::size_t l = 0; l < network_.layers(); ++l) {
+      values = (network_.weight(l).cwiseAbs() * values + network_.bias(l).cwiseAbs()).eval();
+      most += values.sum();
+      values.array() += 1.0;  // every activation answers at most 1 + |z|
+    }
+    return most;
+  }
+
   [[nodiscard]] double input(duration gap) const {
     const double units = detail::checked_input_gap(gap) / unit_;
     return input_ == gap_input::raw ? units : std::log1p(units);
@@ -176,7 +196,8 @@ struct gap_fit {
 ///
 /// O(epochs · samples · hidden).
 /// Errors: std::domain_error for a gap < 0; std::invalid_argument for an infinite one, lengths that differ, no known
-///         training gap, interest that is not finite, and whatever `mlp` and `fit` refuse.
+///         training gap, interest that is not finite or, with the logistic loss, not in [0, 1], and whatever
+///         `mlp` and `fit` refuse.
 [[nodiscard]] inline gap_fit fit_gap_model(std::span<const duration> gap, std::span<const double> interest,
                                            gap_model_options options = {}) {
   constexpr const char* where = "fit_gap_model";
