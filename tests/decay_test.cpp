@@ -113,8 +113,8 @@ TEST_CASE("the worked example's decay is 0.818731", "[decay]") {
 TEST_CASE("only the exponential is a semigroup, in its type and in its numbers", "[decay]") {
   const auto worst_defect = [](const auto& decay) {
     double worst = 0;
-    for (double a = 0.1; a < 4; a += 0.3) {
-      for (double b = 0.1; b < 4; b += 0.3) {
+    for (double a = 0.117; a < 4; a += 0.283) {
+      for (double b = 0.117; b < 4; b += 0.283) {
         const auto h = decay.half_life();
         worst = std::max(worst, std::abs(decay(a * h) * decay(b * h) - decay((a + b) * h)));
       }
@@ -283,4 +283,48 @@ TEST_CASE("bad half-lives, shapes, points and gaps are refused with name, rule a
     CHECK_THROWS_AS(ebb::evaluate(decay, Eigen::Array3d(1, 1, 2), 1s, two), std::invalid_argument);
   });
   CHECK_THROWS_WITH(ebb::power_law_decay(1h)(-3s), "ebb::power_law_decay: gap must be >= 0, got -3 s");
+}
+
+TEMPLATE_TEST_CASE("jumps come where they are said to, one by one and in a batch, in any unit", "[decay]", float,
+                   double) {
+  using T = TestType;
+  for (int d = 1; d <= 400; ++d) {
+    const ebb::duration half_life = std::chrono::days(d);
+    INFO("half-life of " << d << " days");
+    const ebb::window_decay<T> window(half_life);
+    CHECK(window(half_life) == T(0.5));
+    const ebb::step_decay<T> step(half_life, {7});
+    CHECK(step(half_life) == T(0.5));
+    for (const ebb::duration unit : {ebb::duration(1), ebb::duration(3600), ebb::duration(86400)}) {
+      Eigen::ArrayX<T> gap(9);  // long enough for a vector and a rest
+      gap.setConstant(static_cast<T>(half_life / unit));
+      CHECK((ebb::evaluate(window, gap, unit) == T(0.5)).all());
+      CHECK((ebb::evaluate(step, gap, unit) == T(0.5)).all());
+    }
+  }
+  // Every whole hour at which an n-th part of n hours ends: the lower value holds.
+  for (int n = 1; n <= 30; ++n)
+    for (int hour = 0; hour <= 3 * n; ++hour) {
+      const ebb::step_decay<T> step(std::chrono::hours(n), {n});
+      const T expected = std::exp2(-static_cast<T>(hour) / static_cast<T>(n));
+      INFO(n << " steps in as many hours, gap " << hour);
+      CHECK(step(std::chrono::hours(hour)) == Approx(expected));
+      Eigen::ArrayX<T> gap(5);
+      gap.setConstant(static_cast<T>(hour));
+      CHECK(ebb::evaluate(step, gap, std::chrono::hours(1)).maxCoeff() == Approx(expected));
+    }
+}
+
+TEST_CASE("shapes that float cannot tell from the edge are refused, and nothing has passed yet counts whole",
+          "[decay]") {
+  const ebb::duration day = std::chrono::hours(24);
+  CHECK_THROWS_AS(ebb::gaussian_decay<float>(day, {.offset = day - std::chrono::milliseconds(1)}),
+                  std::invalid_argument);
+  CHECK(ebb::gaussian_decay<double>(day, {.offset = day - std::chrono::milliseconds(1)})(day) == Approx(0.5));
+  CHECK_THROWS_AS(ebb::stretched_exponential_decay<float>(day, {1e-50}), std::invalid_argument);
+  Eigen::ArrayXd gaps(2);
+  gaps << 0, 1;
+  const Eigen::ArrayXd left = ebb::evaluate(ebb::linear_decay<>(ebb::duration(1e-310)), gaps, std::chrono::hours(1));
+  CHECK(left(0) == 1);
+  CHECK(left(1) == 0);
 }

@@ -3,6 +3,7 @@
 #define EBB_DECAY_HPP
 
 #include <Eigen/Core>
+#include <algorithm>
 #include <cmath>
 #include <concepts>
 #include <limits>
@@ -76,7 +77,8 @@ class calibrated_decay {
 
   /// Called by `ebb::evaluate`, which checks; gaps: (n), in `unit`s → out: (n).
   void evaluate(const Eigen::Ref<const Eigen::ArrayX<T>>& gaps, duration unit, Eigen::Ref<Eigen::ArrayX<T>> out) const {
-    out = gaps * static_cast<T>(unit / half_life_);
+    // Divided, so that the half-life itself comes out at exactly 1; never by zero, so that a gap of 0 stays one.
+    out = gaps / std::max(static_cast<T>(half_life_ / unit), std::numeric_limits<T>::min());
     self().curve(out);
   }
 
@@ -246,7 +248,8 @@ class stretched_exponential_decay : public detail::exponent_decay<stretched_expo
 
  private:
   static stretch_shape checked(stretch_shape shape) {
-    detail::require(shape.stretch > 0 && shape.stretch <= 8, name, "stretch must be in (0, 8]", shape.stretch);
+    detail::require(static_cast<T>(shape.stretch) > 0 && shape.stretch <= 8, name, "stretch must be in (0, 8]",
+                    shape.stretch);
     return shape;
   }
 
@@ -272,8 +275,8 @@ class gaussian_decay : public detail::exponent_decay<gaussian_decay<T>, T> {
       : detail::exponent_decay<gaussian_decay, T>(half_life),
         offset_(shape.offset),
         offset_in_half_lives_(static_cast<T>(shape.offset / half_life)) {
-    detail::require(shape.offset.count() >= 0 && shape.offset < half_life, name, "offset must be in [0, half_life)",
-                    shape.offset);
+    detail::require(shape.offset.count() >= 0 && shape.offset < half_life && offset_in_half_lives_ < 1, name,
+                    "offset must be in [0, half_life), and T must tell the two apart", shape.offset);
   }
 
   /// D(offset + scale) = decay: the spelling of search engines' decay functions.
@@ -309,7 +312,7 @@ struct step_shape {
 ///
 ///   D(gap) = 2^(−⌊n · gap / half_life⌋ / n)
 ///
-/// At a step the lower value holds, so D(half_life) = 1/2.   Range: n in [1, 1024].
+/// At a step the lower value holds, so D(half_life) = 1/2; a gap within two roundings of one is at it.   Range: n in [1, 1024].
 template <std::floating_point T = double>
 class step_decay : public detail::exponent_decay<step_decay<T>, T> {
  public:
@@ -326,7 +329,8 @@ class step_decay : public detail::exponent_decay<step_decay<T>, T> {
   template <class X>
   void exponent(X& x) const {
     using std::floor;
-    x = floor(x * steps_) / steps_;
+    // A gap at a step may have been rounded to just before it.
+    x = floor(x * steps_ * (1 + 2 * std::numeric_limits<T>::epsilon())) / steps_;
   }
 
  private:
