@@ -22,11 +22,12 @@ using store = ebb::interest_store<int, int, T>;
 template <class T>
 constexpr double tolerance = std::same_as<T, float> ? 3e-6 : 3e-14;
 
-/// |value − truth| <= relative · scale, where the scale is the truth itself unless told.
-void check_near(double value, long double truth, double relative, long double scale = -1) {
+/// |value − truth| <= relative · scale + smallest, where the scale is the truth itself unless told.
+void check_near(double value, long double truth, double relative, long double scale = -1,
+                long double smallest = 1e-300L) {
   CAPTURE(value, static_cast<double>(truth), relative);
   CHECK(std::abs(static_cast<long double>(value) - truth) <=
-        relative * (scale < 0 ? std::abs(truth) : scale) + 1e-300L);
+        relative * (scale < 0 ? std::abs(truth) : scale) + smallest);
 }
 
 /// Every read the store offers against the raw events. `before` has what was taken back as well: its sums scale the rounding.
@@ -35,12 +36,14 @@ void check_against(const Store& s, const std::vector<oracle::event>& log, const 
                    ebb::random_engine& random, double relative) {
   const auto now = oracle::newest(before) + std::chrono::seconds(random.below(1 << 26));
   const auto how = oracle::random_reading(random, s.lanes());
+  const auto smallest = 100 * static_cast<long double>(std::numeric_limits<typename Store::value_type>::min());
   for (const auto& [user, item] : oracle::pairs(before)) {
     const long double scale = oracle::interest(before, user, item, how, now);
-    check_near(s.interest(user, item, how, now), oracle::interest(log, user, item, how, now), relative, scale);
+    check_near(s.interest(user, item, how, now), oracle::interest(log, user, item, how, now), relative, scale,
+               smallest);
     if (s.options().heat)
       check_near(s.heat(item, how, now), oracle::heat(log, item, how, now), relative,
-                 oracle::heat(before, item, how, now));
+                 oracle::heat(before, item, how, now), smallest);
     if (s.options().dislike_half_life) {
       const auto h = *s.options().dislike_half_life;
       check_near(s.dislike_of(user, item, now), oracle::dislike(log, user, item, h, now), relative,
@@ -309,6 +312,236 @@ TEMPLATE_TEST_CASE("a forgotten user or item leaves what a replay without them w
   }
 }
 
+TEST_CASE("events of others stay in the heat whatever is taken back of one user's", "[interest_store]") {
+  // With one time kept, user 1's entry has the retracted day 2 as a bound; user 2 was really there on day 2.
+  store<double> s({.lanes = {1h, 24h}});
+  const auto fast = ebb::reading::lane(s.lanes(), 0);
+  const auto slow = ebb::reading::lane(s.lanes(), 1);
+  s.observe(1, 9, day(1));
+  s.observe(1, 9, day(2));
+  REQUIRE(s.retract(1, 9, day(2)));
+  s.observe(2, 9, day(2));
+  REQUIRE(s.forget_user(1));
+  CHECK(s.heat(9, fast, day(2)) == Approx(1.0));
+  CHECK(s.heat(9, slow, day(3)) == Approx(0.5));
+  CHECK_THROWS_AS(s.heat(9, slow, day(1) + 12h), std::domain_error);
+}
+
+TEST_CASE("an entry whose newest time is only a bound is taken out of the heat where its events were",
+          "[interest_store]") {
+  store<double> s({.lanes = {24h, 2400h}});
+  const auto how = ebb::reading::lane(s.lanes(), 1);
+  s.observe(2, 9, day(0));
+  s.observe(1, 9, day(1));
+  s.observe(1, 9, day(2000));
+  REQUIRE(s.retract(1, 9, day(2000)));
+  REQUIRE(s.forget_user(1));
+  CHECK(s.heat(9, how, day(100)) == Approx(0.5));
+  CHECK(s.heat(9, ebb::reading::lane(s.lanes(), 0), day(1)) <= 1.0);
+}
+
+TEST_CASE("heat counted from the users' entries gives events back one by one", "[interest_store]") {
+  store<double> all({.lanes = {24h}});
+  for (const int d : {1, 2, 3}) all.observe(1, 1, day(d));
+  store<double> s({.lanes = {24h}});
+  s.merge_users(all, [](int) { return true; });
+  const ebb::reading how(24h);
+  CHECK(s.heat_entries().times(s.heat_layout(), 0)[s.heat_layout().first_time()] == day(1).time_since_epoch().count());
+  REQUIRE(s.retract(1, 1, day(3)));
+  CHECK(s.heat(1, how, day(3)) == Approx(0.75));
+  s.observe(1, 1, day(4));
+  REQUIRE(s.retract(1, 1, day(4)));
+  REQUIRE(s.retract(1, 1, day(2)));
+  CHECK(s.heat(1, how, day(4)) == Approx(0.125));
+  REQUIRE(s.retract(1, 1, day(1)));
+  CHECK(s.heat(1, how, day(4)) == 0.0);
+}
+
+namespace {
+
+/// What is kept of times must bound the events from above, and heat's first from below.
+template <class Store>
+void check_bounds(const Store& s, const std::vector<oracle::event>& log) {
+  using ticks = ebb::detail::lane_grid::ticks;
+  const auto check = [](const ticks* kept, int recent, std::uint32_t count, std::vector<ticks> truth) {
+    std::sort(truth.rbegin(), truth.rend());
+    REQUIRE(count == truth.size());
+    for (int r = 0; r < recent; ++r) {
+      if (static_cast<std::size_t>(r) >= truth.size())
+        CHECK(kept[r] == ebb::detail::no_time);
+      else
+        CHECK(kept[r] >= truth[static_cast<std::size_t>(r)]);
+    }
+    CHECK(std::is_sorted(kept, kept + recent, std::greater<>{}));
+  };
+  const auto times_of = [&](auto predicate) {
+    std::vector<ticks> out;
+    for (const auto& e : log)
+      if (!e.dislike && predicate(e)) out.push_back(e.time.time_since_epoch().count());
+    return out;
+  };
+  for (std::uint32_t h = 0; h < s.items(); ++h) {
+    const int item = s.item(h);
+    const ticks* const when = s.heat_entries().times(s.heat_layout(), h);
+    check(when, s.heat_layout().recent, s.heat_entries().count(h),
+          times_of([&](const auto& e) { return e.item == item; }));
+  }
+  for (const auto& [user, state] : s.all_users()) {
+    const int u = user;
+    for (std::size_t i = 0; i < state.entries.size(); ++i) {
+      const int item = s.item(state.entries.item(i));
+      check(state.entries.times(s.layout(), i), s.layout().recent, state.entries.count(i),
+            times_of([&](const auto& e) { return e.user == u && e.item == item; }));
+    }
+    for (const auto& e : log) {
+      if (e.user != u) continue;
+      CHECK(state.newest >= e.time.time_since_epoch().count());
+      CHECK(state.first <= e.time.time_since_epoch().count());
+    }
+  }
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("whatever is done to a store in whatever order, it equals a replay of what is left",
+                   "[interest_store]", float, double) {
+  for (std::uint64_t seed = 0; seed < 400; ++seed) {
+    ebb::random_engine random(seed);
+    auto options = oracle::random_options(random);
+    options.recent = 1 + static_cast<int>(random.below(3));
+    const bool dislikes = options.dislike_half_life.has_value();
+    store<TestType> s(options);
+    std::vector<oracle::event> log;   // what is left
+    std::vector<oracle::event> ever;  // and what was taken back: it scales the rounding
+    const auto some = [&](std::size_t n) {
+      auto events = oracle::random_log(random, n, 4, 4, dislikes);
+      for (auto& e : events) {
+        e.time = day(0) + (e.time - day(0)) / 20;  // close enough together that rounding drowns little
+        if (!ever.empty() && random.below(6) == 0) e.time = ever[random.below(ever.size())].time;
+        if (!e.dislike && random.below(8) == 0) e.amount = 0;
+      }
+      log.insert(log.end(), events.begin(), events.end());
+      ever.insert(ever.end(), events.begin(), events.end());
+      return events;
+    };
+    const auto forget = [&](auto predicate) { std::erase_if(log, predicate); };
+    for (int step = 0; step < 30; ++step) {
+      const std::uint64_t what = random.below(12);
+      CAPTURE(seed, step, what);
+      if (what < 4) {
+        oracle::replay(s, some(3));
+      } else if (what < 7) {
+        if (log.empty()) continue;
+        const std::size_t i = random.below(log.size());
+        if (oracle::retract(s, log[i])) log.erase(log.begin() + static_cast<std::ptrdiff_t>(i));
+      } else if (what == 7) {
+        const int user = static_cast<int>(random.below(4));
+        s.forget_user(user);
+        forget([&](const auto& e) { return e.user == user; });
+      } else if (what == 8) {
+        const int item = static_cast<int>(random.below(4));
+        s.forget_item(item);
+        forget([&](const auto& e) { return e.item == item; });
+      } else if (what < 11) {
+        store<TestType> other(options);
+        oracle::replay(other, some(random.below(8)));
+        if (what == 9)
+          s.merge(other);
+        else
+          s.merge_users(other, [](int) { return true; });
+      } else {
+        store<TestType> other(options);
+        other.merge_users(s, [](int) { return true; });
+        s = other;
+      }
+      if (!ever.empty()) check_against(s, log, ever, random, 200 * tolerance<TestType>);
+      check_bounds(s, log);
+      CHECK(s.size() == oracle::pairs(log).size());
+    }
+  }
+}
+
+TEST_CASE("taking back the most of a float sum keeps the rest", "[interest_store]") {
+  const ebb::reading how(24h);
+  {  // a heavy user of an item, forgotten
+    store<float> s({.lanes = {24h}});
+    double truth = 0;
+    for (int i = 0; i < 100000; ++i) s.observe(-1, 1, day(0) + std::chrono::seconds(i));
+    for (int user = 0; user < 2000; ++user) {
+      s.observe(user, 1, day(0) + std::chrono::seconds(7 * user));
+      truth += std::exp2(-(2 * 86400.0 - 7 * user) / 86400);
+    }
+    REQUIRE(s.forget_user(-1));
+    CHECK(s.heat(1, how, day(2)) == Approx(truth).epsilon(0.01));
+  }
+  {  // one event of a wrong amount
+    store<float> s({.lanes = {24h}});
+    double truth = 0;
+    for (int i = 0; i < 20000; ++i) {
+      s.observe(1, 1, day(0) + std::chrono::seconds(i));
+      truth += std::exp2(-(2 * 86400.0 - i) / 86400);
+    }
+    s.observe(1, 1, day(1), 1e7);
+    REQUIRE(s.retract(1, 1, day(1), 1e7));
+    CHECK(s.interest(1, 1, how, day(2)) == Approx(truth).epsilon(0.01));
+  }
+  {  // one of very many
+    store<float> s({.lanes = {24h}});
+    for (int i = 0; i < 5000000; ++i) s.observe(1, 1, day(0));
+    const double before = s.interest(1, 1, how, day(0));
+    REQUIRE(s.retract(1, 1, day(0)));
+    CHECK(s.interest(1, 1, how, day(0)) == Approx(before).epsilon(1e-6));
+  }
+}
+
+TEST_CASE("what a retracted event has drowned stays lost before it and no more than lost", "[interest_store]") {
+  store<double> s({.lanes = {24h, 24000h}, .recent = 2});
+  s.observe(1, 1, day(0));
+  s.observe(1, 1, day(60));
+  REQUIRE(s.retract(1, 1, day(60)));
+  CHECK(s.interest(1, 1, ebb::reading::lane(s.lanes(), 0), day(60)) == Approx(0.0).margin(20 * 0x1p-52));
+  CHECK(s.interest(1, 1, ebb::reading::lane(s.lanes(), 1), day(1)) == Approx(std::exp2(-0.001)));
+  CHECK(s.interest(1, 1, ebb::reading::lane(s.lanes(), 0), day(1)) <= 1.0);
+}
+
+TEST_CASE("reads before a retracted event come back with the times that are kept", "[interest_store]") {
+  const ebb::reading how(24h);
+  const auto after_a_mistake = [&](int recent) {
+    store<double> s({.lanes = {24h}, .recent = recent});
+    s.observe(1, 1, day(0));
+    s.observe(1, 1, day(20));
+    REQUIRE(s.retract(1, 1, day(20)));
+    return s;
+  };
+  CHECK(after_a_mistake(2).interest(1, 1, how, day(1)) == Approx(0.5));
+  CHECK_THROWS_AS(after_a_mistake(1).interest(1, 1, how, day(1)), std::domain_error);
+  CHECK(after_a_mistake(1).interest(1, 1, how, day(20)) == Approx(std::exp2(-20.0)));
+}
+
+TEST_CASE("a use without interest does not make older interest as if it had never been", "[interest_store]") {
+  ebb::interest_store<int, int, float> s({.lanes = {1h}, .recent = 2});
+  s.observe(1, 1, day(0));
+  s.observe(1, 1, day(6), 0.0);
+  s.observe(1, 2, day(0) - 12h);
+  s.observe(1, 3, day(6), 0.0);
+  s.observe(1, 4, day(6), 0.0);
+  s.observe(1, 4, day(0));  // late, and the same
+  const ebb::reading how(1h);
+  const auto top = s.top(1, 4, how, day(6));
+  CHECK((top[0].item == 1 && top[1].item == 4 && top[2].item == 2 && top[3].item == 3));
+  CHECK(top[0].log2_interest == top[1].log2_interest);
+  CHECK(std::isinf(top[3].log2_interest));
+  ebb::interest_store<int, int, float> doubled = s;
+  doubled.merge(s);
+  CHECK(doubled.interest(1, 1, how, day(6)) > 0);
+  CHECK(s.retract(1, 1, day(6), 0.0));  // what is left of day 0 is not known any more
+  CHECK(s.interest(1, 1, how, day(6)) < 1e-37);
+  CHECK(s.retract(1, 1, day(0)));
+  CHECK(s.retract(1, 4, day(0)));
+  CHECK(s.interest(1, 4, how, day(6)) == 0.0);
+  CHECK(s.retract(1, 4, day(6), 0.0));
+}
+
 TEST_CASE("thirty years of events leave no infinity, denormal or NaN and match a long double replay",
           "[interest_store]") {
   const auto bank = ebb::timescales::log_spaced(1min, std::chrono::years(10), 12);
@@ -368,6 +601,19 @@ TEST_CASE("among very old items the amounts decide as exact arithmetic would", "
   s.observe(1, 3, day(0) + 10min, 1.0);
   const auto top = s.top(1, 3, ebb::reading(1min), day(3650));
   CHECK((top[0].item == 3 && top[1].item == 1 && top[2].item == 2));
+}
+
+TEST_CASE("under one exponential the order is the same at every age, whatever the amounts", "[interest_store]") {
+  store<double> s({.lanes = {1h}});
+  s.observe(1, 1, day(0), 1e9);
+  s.observe(1, 2, day(0) + 23h + 30min, 1.0);
+  s.observe(1, 3, day(0), 1e18);
+  s.observe(1, 4, day(0) + 23h, 1e-18);
+  for (int hour = 24; hour < 3000; ++hour) {
+    const auto top = s.top(1, 4, ebb::reading(1h), day(0) + std::chrono::hours(hour));
+    CAPTURE(hour);
+    CHECK((top[0].item == 3 && top[1].item == 1 && top[2].item == 2 && top[3].item == 4));
+  }
 }
 
 TEST_CASE("top equals a full sort of the brute force interests", "[interest_store]") {
@@ -527,6 +773,29 @@ TEST_CASE("prune deletes by threshold and by count, only that, and says what", "
                   std::invalid_argument);
 }
 
+TEST_CASE("prune leaves users alone who have events after its moment", "[interest_store]") {
+  store<double> s({.lanes = {24h}});
+  const ebb::reading how(24h);
+  for (int user = 0; user < 10; ++user) s.observe(user, 1, day(0));
+  s.observe(3, 2, day(11));
+  CHECK(s.prune(how, day(10), 0.5).size() == 9);
+  CHECK((s.users() == 1 && s.size() == 2));
+  CHECK(s.prune(how, day(11), 0.5).size() == 1);
+  CHECK(s.size() == 1);
+}
+
+TEST_CASE("an item all of whose entries were pruned can still be forgotten", "[interest_store]") {
+  store<double> s({.lanes = {24h}});
+  const ebb::reading how(24h);
+  s.observe(1, 1, day(0));
+  s.observe(1, 2, day(9));
+  CHECK(s.prune(how, day(9), 0.5).size() == 1);
+  CHECK(s.heat(1, how, day(9)) > 0);
+  CHECK(s.forget_item(1));
+  CHECK(s.heat(1, how, day(9)) == 0.0);
+  CHECK_FALSE(s.forget_item(1));
+}
+
 TEST_CASE("reading before the user's newest event is refused, not answered wrongly", "[interest_store]") {
   store<double> s({.lanes = {24h}, .dislike_half_life = 24h});
   const ebb::reading how(24h);
@@ -535,7 +804,6 @@ TEST_CASE("reading before the user's newest event is refused, not answered wrong
   CHECK_THROWS_AS(s.interest(1, 1, how, day(4)), std::domain_error);
   CHECK_THROWS_AS(s.interest(1, 2, how, day(4)), std::domain_error);
   CHECK_THROWS_AS(s.top(1, 1, how, day(4)), std::domain_error);
-  CHECK_THROWS_AS(s.prune(how, day(4), 0.5), std::domain_error);
   CHECK_THROWS_AS(s.heat(1, how, day(4)), std::domain_error);
   CHECK_THROWS_AS(s.dislike_of(1, 1, day(4)), std::domain_error);
   CHECK(s.interest(2, 2, how, day(2)) == Approx(0.5));

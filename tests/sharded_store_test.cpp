@@ -92,6 +92,92 @@ TEST_CASE("a store dealt out to shards and joined again is the same", "[sharded_
   CHECK_THROWS_AS(sharded(options, 0), std::invalid_argument);
 }
 
+TEST_CASE("after a store is dealt out events are taken back as before", "[sharded_store]") {
+  plain one(options);
+  for (const int d : {1, 2, 3}) one.observe(1, 1, day(d));
+  for (const int d : {1, 2}) one.observe(2, 1, day(d));
+  sharded many(one, 4);
+  REQUIRE(many.retract(1, 1, day(3)));
+  CHECK(many.heat(1, how, day(3)) == Approx(0.75 + 0.75));
+  REQUIRE(many.forget_user(2));
+  CHECK(many.heat(1, how, day(3)) == Approx(0.75));
+  REQUIRE(many.retract(1, 1, day(2)));
+  CHECK(many.heat(1, how, day(3)) == Approx(0.25));
+}
+
+TEST_CASE("a dealt out store is taken back from in any order as one store is", "[sharded_store]") {
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    ebb::random_engine random(seed);
+    auto wanted = options;
+    wanted.recent = 1 + static_cast<int>(random.below(3));
+    wanted.lanes = ebb::timescales::log_spaced(24h, 2400h, 1 + 1 + static_cast<int>(random.below(3)));
+    const auto reading = ebb::reading::inverse_half_life(wanted.lanes);
+    plain one(wanted);
+    auto log = oracle::random_log(random, 60, 5, 4, true);
+    oracle::replay(one, log);
+    const auto now = oracle::newest(log);
+    const bool prunes = random.below(2) == 0;
+    if (prunes) one.prune(reading, now, 0.01);
+    sharded many(one, 1 + random.below(5));
+    const auto check = [&] {
+      for (int item = 0; item < 4; ++item)
+        CHECK(many.heat(item, reading, now) == Approx(one.heat(item, reading, now)).epsilon(1e-9).margin(1e-11));
+    };
+    CAPTURE(seed, prunes);
+    check();
+    for (int step = 0; step < 30; ++step) {
+      if (log.empty()) break;
+      const std::size_t i = random.below(log.size());
+      const auto e = log[i];
+      const std::uint64_t what = random.below(12);
+      CAPTURE(step, what);
+      if (what < 9) {
+        const bool taken = oracle::retract(one, e);
+        CHECK(oracle::retract(many, e) == taken);
+        if (taken) log.erase(log.begin() + static_cast<std::ptrdiff_t>(i));
+      } else if (what == 9) {
+        CHECK(many.forget_user(e.user) == one.forget_user(e.user));
+        std::erase_if(log, [&](const auto& other) { return other.user == e.user; });
+      } else {
+        many = sharded(many.snapshot(), 1 + random.below(5));  // a restart
+      }
+      check();
+    }
+  }
+}
+
+TEST_CASE("the heat of pruned entries survives a restart", "[sharded_store]") {
+  sharded live(options, 4);
+  for (int user = 0; user < 100; ++user) {
+    live.observe(user, 7, day(1));
+    live.observe(user, 8, day(3));
+  }
+  CHECK(live.prune(how, day(3), 0.3).size() == 100);
+  const sharded restored(live.snapshot(), 4);
+  CHECK(live.heat(7, how, day(3)) == Approx(25));
+  CHECK(restored.heat(7, how, day(3)) == Approx(25));
+  CHECK(restored.heat(8, how, day(3)) == Approx(100));
+  CHECK(sharded(restored.snapshot(), 3).heat(7, how, day(3)) == Approx(25));
+}
+
+TEST_CASE("a shard gets the items its users have and no others", "[sharded_store]") {
+  sharded live({}, 64);
+  for (int user = 0; user < 1000; ++user)
+    for (int i = 0; i < 20; ++i) live.observe(user, user * 20 + i, day(1));
+  const sharded restored(live.snapshot(), 64);
+  CHECK(restored.bytes() < live.bytes() * 5 / 4);
+}
+
+TEST_CASE("pruning a sharded store does not stop at a newer event", "[sharded_store]") {
+  sharded s(options, 8);
+  for (int user = 0; user < 800; ++user) s.observe(user, 1, day(0));
+  s.observe(12345, 1, day(10) + 1s);
+  CHECK(s.prune(how, day(10), 0.5).size() == 800);
+  CHECK(s.size() == 1);
+}
+
+TEST_CASE("braces mean default options, never a store", "[sharded_store]") { CHECK(sharded({}, 16).shards() == 16); }
+
 TEST_CASE("an intake may stand before a sharded store", "[sharded_store]") {
   sharded s(options);
   ebb::event_intake<sharded> door(s);

@@ -108,6 +108,12 @@ void replay(Store& store, const std::vector<event>& log) {
   }
 }
 
+template <class Store>
+bool retract(Store& store, const event& e) {
+  return e.dislike ? store.retract_dislike(e.user, e.item, e.time, e.amount)
+                   : store.retract(e.user, e.item, e.time, e.amount);
+}
+
 inline std::set<std::pair<int, int>> pairs(const std::vector<event>& log) {
   std::set<std::pair<int, int>> out;
   for (const event& e : log)

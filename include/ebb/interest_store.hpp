@@ -10,6 +10,7 @@
 #include <functional>
 #include <limits>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <unordered_map>
@@ -93,7 +94,9 @@ class interest_store {
 
   /// Records that `user` did something worth `amount` to `item` at `time`. Order of arrival does not matter.
   ///
-  /// Range:  amount 0 (a use without interest) or in [1e-18, 1e18], so that no sum over- or underflows.
+  /// Range:  amount 0 (a use without interest) or in [1e-18, 1e18], so that no sum over- or underflows. (Interest that is
+  ///   outlived by uses without interest for more than 126 half-lives of a lane in float, 1022 in double, is zero on that lane; on the
+  ///   slowest the smallest normal T stands for it, so that it still ranks before what never had any.)
   /// Errors: std::invalid_argument outside it, and for time_point::min().
   void observe(const User& user, const Item& item, time_point time, double amount = 1.0) {
     check_event("observe", time, amount);
@@ -135,17 +138,23 @@ class interest_store {
   void merge(const interest_store& other) {
     if (&other == this) return merge(interest_store(other));
     kept_.merge(
-        other.kept_, [](const User&) { return true; }, true);
+        other.kept_, [](const User&) { return true; }, detail::merged_heat::whole);
   }
 
   /// Adds what the users for which `wanted(user)` holds did, their heat included: how a store is split into shards.
   ///
-  /// Heat comes from their entries; that of entries pruned long ago belongs to nobody and is not carried over.  Errors: as `merge`.
+  /// Heat comes from their entries, to within n/2 + 4 roundings of T, and an item's first time from the users' where the store keeps no first
+  /// use. The heat of entries pruned long ago belongs to nobody: `merge_pruned_heat` brings it.  Errors: as `merge`.
   template <std::predicate<const User&> Predicate>
   void merge_users(const interest_store& other, Predicate wanted) {
     if (&other == this) return merge_users(interest_store(other), wanted);
-    kept_.merge(other.kept_, wanted, false);
+    kept_.merge(other.kept_, wanted, detail::merged_heat::of_users);
   }
+
+  /// Adds the heat of entries that `other` has pruned: what merge_users, for all of its users, leaves behind.
+  ///
+  /// Errors: std::invalid_argument as `merge`, with nothing changed; std::bad_alloc may leave the heat of some items added.
+  void merge_pruned_heat(const interest_store& other) { kept_.merge_pruned_heat(other.kept_); }
 
   // --- taking back
 
@@ -153,9 +162,12 @@ class interest_store {
   ///
   /// The host says what it takes back; the store checks that it could have been there: its time, and that its part fits into the slowest
   /// lane. (So it may also refuse an event that a newer, retracted one had drowned: 24 half-lives of the slowest lane later, 8 for
-  /// float.) Afterwards every interest equals a replay without the event, to within 2n + 8 roundings of T of the largest value the lane
-  /// has had over the entry's n events. Newest and first times go back exactly while the `recent` times kept reach; beyond that they stay,
-  /// as bounds on which no interest depends.
+  /// float.) Afterwards every interest and heat read at the event's moment or later equals a replay without it, to within 2n + 8 roundings
+  /// of T of the largest value the lane has had over the entry's n events. Going back before that moment, these roundings grow with the lane,
+  /// 2^(gap / h): what an event drowned on a fast lane does not come up again when it is taken back.
+  /// Newest and first times go back exactly while the `recent` times kept reach. Beyond that the newest stays, as a bound: reads before it are
+  /// still refused (a mistaken event of next year with recent = 1: for that year, or until the user is forgotten), no later one depends on it.
+  /// The first becomes that of the oldest use still known.
   /// Complexity: O(K), and O(n) in the user's items when the entry goes or was the user's newest.
   bool retract(const User& user, const Item& item, time_point time, double amount = 1.0) {
     check_event("retract", time, amount);
@@ -174,14 +186,17 @@ class interest_store {
       --kept_.item_users[handle];
       --kept_.entry_count;
     }
-    if (kept_.options.heat && kept_.heat.count(handle) > 0)
-      detail::take_back(kept_.heat_layout, kept_.heat.row(kept_.heat_layout, handle), unit_, amount);
+    if (kept_.options.heat) {
+      const auto heat = kept_.heat.row(kept_.heat_layout, handle);
+      if (*heat.count > 0 && unit_.time <= heat.times[0]) detail::take_back(kept_.heat_layout, heat, unit_, amount);
+    }
     kept_.drop_if_empty(at, i);
     return true;
   }
 
   /// Takes one dislike back; false, and nothing changed, when the store cannot hold it.
   ///
+  /// While others are left, the newest one's moment stays as a bound: reads before it are still refused.
   /// Errors: as `dislike`.
   bool retract_dislike(const User& user, const Item& item, time_point time, double amount = 1.0) {
     check_dislikes("retract_dislike");
@@ -199,11 +214,13 @@ class interest_store {
 
   /// Forgets everything a user did, their part of the heat included; false for a user not known.
   ///
-  /// What `prune` deleted before is no longer known as theirs and stays in the heat.
+  /// What `prune` deleted before is no longer known as theirs and stays in the heat. Of the heat of others 2n + 8 roundings of T, of the item's
+  /// heat before, may be lost or left over, n the events of the user on it; heat is refused before the item's newest event, or a later moment
+  /// where retract or prune left no more than a bound.
   /// Complexity: O(items of the user · K), and one pass over the store when the user was the newest or the first to use an item.
   bool forget_user(const User& user) { return kept_.forget_user(user); }
 
-  /// Forgets an item for every user; false for an item not known. Complexity: O(users).
+  /// Forgets an item for every user, its heat included; false for one nobody did anything to. Complexity: O(users).
   bool forget_item(const Item& item) { return kept_.forget_item(item); }
 
   /// An entry that `prune` removed.
@@ -215,29 +232,39 @@ class interest_store {
 
   /// Deletes the entries whose interest at `now` is below `threshold` and, of each user, all but the `keep` highest; returns them.
   ///
-  /// Nothing else in ebb deletes. Heat stays: what many users once did is not undone by one user's tidying. Dislikes stay.
-  /// Errors: as `interest`; std::invalid_argument unless threshold is >= 0.
+  /// Nothing else in ebb deletes. Heat stays: what many users once did is not undone by one user's tidying. Dislikes stay. A user with an
+  /// event after `now` is left alone, for a later call: others may go on writing, and one wrong clock deletes nothing.
+  /// Errors: std::invalid_argument when the reading is of another bank, or unless threshold is >= 0.
   std::vector<pruned> prune(const reading& how, time_point now, double threshold,
                             std::size_t keep = std::numeric_limits<std::size_t>::max()) {
     detail::require(threshold >= 0, "interest_store::prune", "threshold must be >= 0", threshold);
     const detail::read_plan plan = plan_of(how, now);
-    for (const auto& [user, state] : kept_.users) check_now(state, now);
-    std::vector<pruned> removed;
+    struct part {
+      typename std::unordered_map<User, user_state>::iterator user;
+      std::size_t end;
+    };
+    std::vector<pruned> removed;  // all lists are made before anything is deleted
+    std::vector<std::uint32_t> positions;
+    std::vector<part> parts;
     std::vector<detail::scored_entry> scores;
-    std::vector<char> goes;
-    for (auto at = kept_.users.begin(); at != kept_.users.end();) {
-      table& entries = at->second.entries;
+    for (auto at = kept_.users.begin(); at != kept_.users.end(); ++at) {
+      if (at->second.newest > ticks_of(now)) continue;
+      const table& entries = at->second.entries;
       score_all(entries, plan, scores);
       std::sort(scores.begin(), scores.end());
-      goes.assign(entries.size(), 0);
       for (std::size_t r = 0; r < scores.size(); ++r) {
         const double interest = interest_of(scores[r]);
         if (r < keep && interest >= threshold) continue;
-        const std::size_t i = scores[r].position;
-        removed.push_back({at->first, kept_.items[entries.item(i)], interest});
-        goes[i] = 1;
+        removed.push_back({at->first, kept_.items[entries.item(scores[r].position)], interest});
+        positions.push_back(scores[r].position);
       }
-      at = kept_.remove_marked(at, goes);
+      if (parts.empty() ? !positions.empty() : parts.back().end < positions.size())
+        parts.push_back({at, positions.size()});
+    }
+    std::size_t begin = 0;
+    for (const part& p : parts) {
+      kept_.remove_entries(p.user, std::span(positions).subspan(begin, p.end - begin));
+      begin = p.end;
     }
     return removed;
   }

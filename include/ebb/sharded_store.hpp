@@ -73,8 +73,9 @@ class sharded_store {
     for (std::size_t s = 0; s < shards; ++s) shards_.push_back(std::make_unique<shard>(options));
   }
 
-  /// What a store holds (one loaded from a snapshot, say), dealt out to shards.
-  explicit sharded_store(const store_type& store, std::size_t shards = 64) : sharded_store(store.options(), shards) {
+  /// What a store holds (one loaded from a snapshot, say), dealt out to shards, as `merge` does.
+  template <std::same_as<store_type> Store>  // no braces become a store: sharded_store({}, 16) is of default options
+  explicit sharded_store(const Store& store, std::size_t shards = 64) : sharded_store(store.options(), shards) {
     merge(store);
   }
 
@@ -171,7 +172,9 @@ class sharded_store {
     return found;
   }
 
-  /// Errors: as interest_store; a `now` before some user's newest event leaves that shard and those after it as they were.
+  /// As interest_store's, one shard after another: a user with an event after `now` is left alone.
+  ///
+  /// Errors: as interest_store, with nothing deleted; only std::bad_alloc may leave some shards pruned, and their list lost.
   std::vector<typename store_type::pruned> prune(const reading& how, time_point now, double threshold,
                                                  std::size_t keep = std::numeric_limits<std::size_t>::max()) {
     std::vector<typename store_type::pruned> removed;
@@ -183,14 +186,18 @@ class sharded_store {
     return removed;
   }
 
-  /// Adds everything a store saw, each user to its shard.
+  /// Adds everything a store saw, each user to its shard with the heat that is theirs; that of entries pruned before goes to the first shard.
   ///
+  /// Heat is then the store's to within n/2 + 4 roundings of T, n the events of an entry.
+  /// Memory: a copy of the store's heat while it runs. Each shard gets the names of the items its users have.
   /// Errors: std::invalid_argument for a store of another shape, with nothing changed; std::bad_alloc may leave some shards merged.
   void merge(const store_type& other) {
     for (std::size_t n = 0; n < shards_.size(); ++n) {
       const std::unique_lock lock(shards_[n]->mutex);
       shards_[n]->store.merge_users(other, [&](const User& user) { return number_of(user) == n; });
     }
+    const std::unique_lock lock(shards_.front()->mutex);
+    shards_.front()->store.merge_pruned_heat(other);
   }
 
   /// All shards as one store, while others go on writing: each shard is copied under its lock, and joined without it.

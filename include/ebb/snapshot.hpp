@@ -187,6 +187,8 @@ class store_access {
     if (!store.kept_.options.heat) return;
     heat.read(record, store.kept_.heat_layout, 1);
     heat.restore(store.kept_.heat, store.kept_.heat_layout, handle, 0);
+    const auto row = store.kept_.heat.row(store.kept_.heat_layout, handle);
+    fill_unknown(store.kept_.heat_layout, row.times, *row.count);  // earlier versions left times out
   }
 
   static void restore_user(Store& store, const nlohmann::json& record, columns<value_type>& entries) {

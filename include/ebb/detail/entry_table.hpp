@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <utility>
 
 #include "ebb/detail/entry_layout.hpp"
@@ -78,8 +79,7 @@ class entry_table {
   std::size_t find_or_add(const entry_layout& layout, std::uint32_t item) {
     const std::size_t at = find(item);
     if (at != npos) return at;
-    // A quarter more at a time: doubling would leave half of a large store's memory unused.
-    if (size_ == room_) reallocate(layout, size_ + size_ / 4 + 4);
+    if (size_ == room_) reallocate(layout, size_ + growth(size_));
     const std::size_t i = size_++;
     words()[i] = item;
     clear(layout, i);
@@ -122,9 +122,13 @@ class entry_table {
     erase_if(layout, [position](std::size_t i) { return i == position; });
   }
 
-  /// Gives back the memory of a table that has become much emptier; one that is nearly full stays as it is.
-  void shrink(const entry_layout& layout) {
-    if (size_ + size_ / 4 + 4 < room_) reallocate(layout, size_);
+  /// Gives back the memory of a table that has become much emptier, if there is any to copy it to; one that is nearly full stays as it is.
+  void shrink(const entry_layout& layout) noexcept {
+    if (size_ + growth(size_) >= room_) return;
+    try {
+      reallocate(layout, size_);
+    } catch (const std::bad_alloc&) {  // then it keeps its room
+    }
   }
 
   /// Puts back a row that was written out before, values as they were.
@@ -153,6 +157,11 @@ class entry_table {
 
  private:
   static constexpr std::size_t scan_limit = 64;  // so many adjacent integers are scanned faster than one is probed
+
+  /// Places added at a time: doubling would leave half of a large store's memory unused, and most users have a few items only.
+  [[nodiscard]] static constexpr std::size_t growth(std::size_t size) noexcept {
+    return std::max<std::size_t>(1, std::min(size, size / 4 + 2));
+  }
 
   [[nodiscard]] std::uint32_t* words() noexcept { return reinterpret_cast<std::uint32_t*>(block_.get()); }
   [[nodiscard]] const std::uint32_t* words() const noexcept {

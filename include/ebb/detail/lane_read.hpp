@@ -63,9 +63,12 @@ template <std::floating_point T>
   return highest + std::log2(sum);
 }
 
+/// What `read_lanes` leaves out, the lanes decayed by more than 1022 half-lives, is below 2^-870 for sums up to 2^146; beside this it is nothing.
+inline constexpr double far_above_underflow = 0x1p-800;
+
 /// An entry's interest with all that its rank can depend on.
 struct scored_entry {
-  double value;  // interest where it is far above underflow, else 0
+  double value;  // interest where it is far above underflow, else 0: then it is less than any other's `value`
   double log2;   // set where value is 0
   lane_grid::ticks last;
   std::uint32_t position;
@@ -82,7 +85,7 @@ template <std::floating_point T, class Lanes>
                                        std::size_t position, const read_plan& plan) noexcept {
   const double value = read_lanes(layout.grid, lanes, sums, last, plan);
   const auto at = static_cast<std::uint32_t>(position);
-  if (value >= 0x1p-1000) return {value, 0.0, last, at};
+  if (value >= far_above_underflow) return {value, 0.0, last, at};
   return {0.0, read_log2(layout.grid, lanes, sums, last, plan), last, at};
 }
 

@@ -6,8 +6,8 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <limits>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <unordered_map>
@@ -21,6 +21,12 @@
 #include "ebb/store_options.hpp"
 
 namespace ebb::detail {
+
+/// Which heat comes along when users of one store are added to another.
+enum class merged_heat {
+  whole,    ///< all the other store keeps
+  of_users  ///< what the users' entries say
+};
 
 /// What a user did as a whole.
 template <std::floating_point T>
@@ -109,45 +115,45 @@ class store_state {
       refresh_newest(state);
   }
 
-  typename user_map::iterator remove_marked(typename user_map::iterator at, const std::vector<char>& goes) {
+  /// Removes the interest of a user's entries at these positions, and the user with their last entry; heat stays.
+  void remove_entries(typename user_map::iterator at, std::span<const std::uint32_t> positions) noexcept {
     user_state& state = at->second;
     table& entries = state.entries;
-    for (std::size_t i = 0; i < goes.size(); ++i) {
-      if (goes[i] == 0) continue;
+    for (const std::uint32_t i : positions) {
       state.events -= entries.count(i);
       --item_users[entries.item(i)];
       --entry_count;
       clear_interest(layout, entries.row(layout, i));
     }
-    entries.erase_if(layout, [&](std::size_t i) { return goes[i] != 0 && is_empty(entries, i); });
-    if (entries.size() == 0) return users.erase(at);
-    entries.shrink(layout);
-    return std::next(at);
+    entries.erase_if(layout, [&](std::size_t i) { return is_empty(entries, i); });
+    if (entries.size() == 0)
+      users.erase(at);
+    else
+      entries.shrink(layout);
   }
 
   /// False for a user not known.
   bool forget_user(const User& user) {
     const auto at = users.find(user);
     if (at == users.end()) return false;
-    const user_state gone = std::move(at->second);
-    users.erase(at);
-    std::vector<std::uint32_t> bounds;
-    for (std::size_t i = 0; i < gone.entries.size(); ++i) {
-      if (gone.entries.count(i) == 0) continue;
-      const std::uint32_t handle = gone.entries.item(i);
+    const table& entries = at->second.entries;
+    const found_times found = options.heat ? find_heat_times(at) : found_times{};  // what can fail comes first
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      if (entries.count(i) == 0) continue;
+      const std::uint32_t handle = entries.item(i);
       --item_users[handle];
       --entry_count;
-      if (options.heat && subtract_heat(gone.entries, i)) bounds.push_back(handle);
+      if (options.heat) subtract_heat(entries, i, found);
     }
-    if (!bounds.empty()) find_heat_times(bounds);
+    users.erase(at);
     return true;
   }
 
-  /// False for an item not known.
+  /// False for an item nobody did anything to.
   bool forget_item(const Item& item) {
     const std::uint32_t handle = items.find(item);
     if (handle == items.npos) return false;
-    bool found = false;
+    bool found = options.heat && heat.count(handle) > 0;  // all its entries may have been pruned
     for (auto at = users.begin(); at != users.end();) {
       user_state& state = at->second;
       const std::size_t i = state.entries.find(handle);
@@ -177,34 +183,66 @@ class store_state {
     return sum;
   }
 
-  /// Adds what the users for which `wanted(user)` holds did; their part of the heat too, unless the heat comes whole.
+  /// Adds what the users for which `wanted(user)` holds did.
   template <class Predicate>
-  void merge(const store_state& other, Predicate wanted, bool whole_heat) {
-    const std::vector<std::uint32_t> mine = make_room(other, wanted);
+  void merge(const store_state& other, Predicate wanted, merged_heat with) {
+    const bool whole_heat = with == merged_heat::whole;
+    const std::vector<std::uint32_t> mine = make_room(other, wanted, whole_heat);
     if (options.heat && whole_heat)
       for (std::size_t h = 0; h < mine.size(); ++h)
-        add_row(heat_layout, heat.row(heat_layout, mine[h]), heat_layout, other.heat, h);
+        add_row(heat_layout, heat.row(heat_layout, mine[h]), heat_layout, other.heat, h, no_time);
     for (const auto& [user, theirs] : other.users)
       if (wanted(user)) add_user(users.find(user)->second, theirs, mine, options.heat && !whole_heat);
   }
 
+  /// Adds the other's heat that is nobody's: of entries that were pruned. std::bad_alloc may leave some items' added.
+  void merge_pruned_heat(const store_state& other) {
+    check_shape(other);
+    if (!options.heat) return;
+    entry_table<double> left = other.heat;
+    double noise[max_lanes];
+    for (const auto& [user, state] : other.users)
+      for (std::size_t i = 0; i < state.entries.size(); ++i) {
+        const std::uint32_t handle = state.entries.item(i);
+        const std::uint32_t count = state.entries.count(i);
+        if (count == 0 || left.count(handle) == 0) continue;
+        const auto row = left.row(heat_layout, handle);
+        if (*row.count <= count)
+          clear_interest(heat_layout, row);
+        else
+          subtract_row(heat_layout, row, layout, state.entries, i, noise);
+      }
+    for (std::size_t h = 0; h < left.size(); ++h)
+      if (left.count(h) > 0)
+        add_row(heat_layout, heat.row(heat_layout, handle_of(other.items[h])), heat_layout, left, h, no_time);
+  }
+
  private:
-  /// Everything in a merge that can fail, before anything is added; returns this store's handle of each of the other's items.
-  template <class Predicate>
-  std::vector<std::uint32_t> make_room(const store_state& other, Predicate wanted) {
+  void check_shape(const store_state& other) const {
     const char* const difference = difference_of(options, other.options);
     if (difference != nullptr)
       throw std::invalid_argument(std::string("ebb::interest_store::merge: both stores must keep the same ") +
                                   difference + ", got different ones");
+  }
+
+  /// Everything in a merge that can fail, before anything is added; returns this store's handle of each of the other's items, npos for
+  /// those that do not come along.
+  template <class Predicate>
+  std::vector<std::uint32_t> make_room(const store_state& other, Predicate wanted, bool all_items) {
+    check_shape(other);
     const std::size_t items_before = items.size();
     try {
-      std::vector<std::uint32_t> mine(other.items.size());
-      for (std::size_t h = 0; h < mine.size(); ++h) mine[h] = handle_of(other.items[h]);
+      std::vector<std::uint32_t> mine(other.items.size(), items.npos);
+      const auto mine_of = [&](std::size_t h) {
+        if (mine[h] == items.npos) mine[h] = handle_of(other.items[h]);
+        return mine[h];
+      };
+      for (std::size_t h = 0; all_items && h < mine.size(); ++h) mine_of(h);
       for (const auto& [user, theirs] : other.users) {
         if (!wanted(user)) continue;
         table& entries = users[user].entries;
         for (std::size_t j = 0; j < theirs.entries.size(); ++j)
-          entries.find_or_add(layout, mine[theirs.entries.item(j)]);
+          entries.find_or_add(layout, mine_of(theirs.entries.item(j)));
       }
       return mine;
     } catch (...) {
@@ -227,8 +265,8 @@ class store_state {
       const std::uint32_t handle = mine[theirs.entries.item(j)];
       const entry_row<T> row = state.entries.row(layout, state.entries.find(handle));
       const bool is_new = *row.count == 0 && theirs.entries.count(j) > 0;
-      add_row(layout, row, layout, theirs.entries, j);
-      if (with_heat) add_row(heat_layout, heat.row(heat_layout, handle), layout, theirs.entries, j);
+      add_row(layout, row, layout, theirs.entries, j, no_time);
+      if (with_heat) add_row(heat_layout, heat.row(heat_layout, handle), layout, theirs.entries, j, theirs.first);
       item_users[handle] += is_new ? 1 : 0;
       entry_count += is_new ? 1 : 0;
     }
@@ -237,49 +275,61 @@ class store_state {
     state.events += theirs.events;
   }
 
-  /// Takes an entry out of the heat; true when the heat's newest or first time is now only a bound.
-  bool subtract_heat(const table& entries, std::size_t i) {
-    const std::uint32_t handle = entries.item(i);
-    if (heat.count(handle) == 0) return false;
-    const auto row = heat.row(heat_layout, handle);
-    const ticks newest = row.times[0];
-    const ticks first = row.times[heat_layout.first_time()];
-    const ticks* const times = entries.times(layout, i);
-    subtract_row(heat_layout, row, layout, entries, i);
-    const ticks entry_first = layout.first_use ? times[layout.first_time()] : times[layout.recent - 1];
-    return *row.count > 0 && (times[0] >= newest || entry_first <= first || entry_first == no_time);
+  /// What the entries of one item, but for one user's, say about the newest and the first use by anybody.
+  struct heat_times {
+    std::uint32_t count = 0;
+    ticks first = std::numeric_limits<ticks>::max();
+    ticks recent[heat_recent];
+
+    heat_times() noexcept { std::fill_n(recent, heat_recent, no_time); }
+  };
+  using found_times = std::unordered_map<std::uint32_t, heat_times>;
+
+  /// The times of the items whose newest or first use may have been this user's, as all others' entries have them.
+  [[nodiscard]] found_times find_heat_times(typename user_map::const_iterator gone) const {
+    found_times wanted;
+    const table& entries = gone->second.entries;
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      const std::uint32_t handle = entries.item(i);
+      if (entries.count(i) == 0 || heat.count(handle) <= entries.count(i)) continue;
+      const ticks* const heat_when = heat.times(heat_layout, handle);
+      const ticks* const when = entries.times(layout, i);
+      const bool is_first = layout.first_use && when[layout.first_time()] <= heat_when[heat_layout.first_time()];
+      if (when[0] >= heat_when[0] || is_first) wanted.emplace(handle, heat_times{});
+    }
+    if (wanted.empty()) return wanted;
+    for (auto at = users.begin(); at != users.end(); ++at)
+      if (at != gone) note_times(at->second.entries, wanted);
+    return wanted;
   }
 
-  /// Newest and first use by anybody, found again from the entries, where every event of the heat still has its entry.
-  void find_heat_times(const std::vector<std::uint32_t>& handles) {
-    struct seen {
-      std::uint64_t count = 0;
-      ticks first = std::numeric_limits<ticks>::max();
-      std::vector<ticks> recent;
-    };
-    std::unordered_map<std::uint32_t, seen> wanted;
-    for (const std::uint32_t handle : handles) wanted.emplace(handle, seen{});
-    for (const auto& [user, state] : users) {
-      for (std::size_t i = 0; i < state.entries.size(); ++i) {
-        if (state.entries.count(i) == 0) continue;
-        const auto at = wanted.find(state.entries.item(i));
-        if (at == wanted.end()) continue;
-        const ticks* const times = state.entries.times(layout, i);
-        at->second.count += state.entries.count(i);
-        at->second.first = std::min(at->second.first, times[layout.first_use ? layout.first_time() : 0]);
-        at->second.recent.push_back(times[0]);
-      }
+  void note_times(const table& entries, found_times& wanted) const noexcept {
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      if (entries.count(i) == 0) continue;
+      const auto at = wanted.find(entries.item(i));
+      if (at == wanted.end()) continue;
+      const ticks* const when = entries.times(layout, i);
+      heat_times& found = at->second;
+      count_more(found.count, entries.count(i));
+      if (layout.first_use) found.first = std::min(found.first, when[layout.first_time()]);
+      for (int r = 0; r < kept_times(heat_layout, entries.count(i)); ++r)
+        insert_recent(heat_layout, found.recent, when[std::min(r, layout.recent - 1)]);
     }
-    for (auto& [handle, found] : wanted) {
-      if (found.count != heat.count(handle)) continue;  // some of its events were pruned: the bounds stay
-      const auto row = heat.row(heat_layout, handle);
-      const ticks newest = *std::max_element(found.recent.begin(), found.recent.end());
-      if (newest < row.times[0]) {
-        move_anchor(heat_layout, row, row.times[0], newest);
-        std::fill_n(row.times, heat_layout.recent, newest);
-      }
-      if (layout.first_use) row.times[heat_layout.first_time()] = found.first;
-    }
+  }
+
+  /// Takes an entry out of the heat.
+  void subtract_heat(const table& entries, std::size_t i, const found_times& found) noexcept {
+    const std::uint32_t handle = entries.item(i);
+    if (heat.count(handle) == 0) return;
+    const auto row = heat.row(heat_layout, handle);
+    if (*row.count <= entries.count(i)) return clear_interest(heat_layout, row);
+    double noise[max_lanes];
+    subtract_row(heat_layout, row, layout, entries, i, noise);
+    const auto at = found.find(handle);
+    // Where some of its events were pruned, no entry has their times: the bounds stay.
+    const bool is_all = at != found.end() && at->second.count == *row.count;
+    settle_at(heat_layout, row, is_all ? at->second.recent : row.times, noise);
+    if (is_all && layout.first_use) row.times[heat_layout.first_time()] = at->second.first;
   }
 };
 
