@@ -5,6 +5,8 @@
 #include <Eigen/Core>
 #include <cmath>
 #include <concepts>
+#include <cstddef>
+#include <span>
 #include <sstream>
 #include <stdexcept>
 #include <string_view>
@@ -110,24 +112,46 @@ template <decay_function Decay>
 ///
 /// Shapes: gaps (n), out (n).   Complexity: O(n), vectorised for the families of decay.hpp; no allocation.
 /// Errors: std::invalid_argument unless unit is finite and > 0 and the sizes agree; std::domain_error unless every
-/// gap >= 0.
+/// gap >= 0: a part of `out` may then have been written.
 template <decay_function Decay>
-void evaluate(const Decay& decay, const Eigen::Ref<const decay_array<Decay>>& gaps, duration unit,
-              Eigen::Ref<decay_array<Decay>> out) {
+void evaluate(const Decay& decay, std::span<const decay_value_t<Decay>> gaps, duration unit,
+              std::span<decay_value_t<Decay>> out) {
   detail::require(std::isfinite(unit.count()) && unit.count() > 0, "evaluate", "unit must be finite and > 0", unit);
   detail::require(out.size() == gaps.size(), "evaluate", "out must have the size of gaps", out.size());
-  // A NaN would slip through a minimum: compare each one.
-  if (!(gaps >= 0).all()) {
-    for (const auto gap : gaps) detail::checked_gap(static_cast<double>(gap) * unit, "evaluate");
-  }
-  if constexpr (requires { decay.evaluate(gaps, unit, out); }) {
-    decay.evaluate(gaps, unit, out);
+  const auto check_from = [&](std::size_t first) {
+    for (const auto gap : gaps.subspan(first)) detail::checked_gap(static_cast<double>(gap) * unit, "evaluate");
+  };
+  if constexpr (requires {
+                  { decay.evaluate(gaps, unit, out) } -> std::same_as<std::size_t>;
+                }) {
+    // Such a pass reads once: it checks on its way and stops at a bad gap.
+    const std::size_t done = decay.evaluate(gaps, unit, out);
+    if (done != gaps.size()) check_from(done);
   } else {
-    for (Eigen::Index i = 0; i < gaps.size(); ++i) out(i) = decay(static_cast<double>(gaps(i)) * unit);
+    const auto n = static_cast<Eigen::Index>(gaps.size());
+    const Eigen::Map<const decay_array<Decay>> from(gaps.data(), n);
+    // A NaN would slip through a minimum: compare each one.
+    if (!(from >= 0).all()) check_from(0);
+    const Eigen::Ref<const decay_array<Decay>> in = from;
+    Eigen::Map<decay_array<Decay>> to(out.data(), n);
+    if constexpr (requires { decay.evaluate(in, unit, to); }) {
+      decay.evaluate(in, unit, to);
+    } else {
+      for (Eigen::Index i = 0; i < n; ++i) to(i) = decay(static_cast<double>(from(i)) * unit);
+    }
   }
 }
 
-/// D of many gaps at once, as a new array; see the overload above.
+/// The same for Eigen's arrays and parts of them.
+template <decay_function Decay>
+void evaluate(const Decay& decay, const Eigen::Ref<const decay_array<Decay>>& gaps, duration unit,
+              Eigen::Ref<decay_array<Decay>> out) {
+  using value = decay_value_t<Decay>;
+  evaluate(decay, std::span<const value>(gaps.data(), static_cast<std::size_t>(gaps.size())), unit,
+           std::span<value>(out.data(), static_cast<std::size_t>(out.size())));
+}
+
+/// D of many gaps at once, as a new array; see the overloads above.
 template <decay_function Decay>
 [[nodiscard]] decay_array<Decay> evaluate(const Decay& decay, const Eigen::Ref<const decay_array<Decay>>& gaps,
                                           duration unit) {

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: MIT
+#ifndef EBB_DETAIL_DECAY_PASS_HPP
+#define EBB_DETAIL_DECAY_PASS_HPP
+
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <numbers>
+#include <type_traits>
+
+// Whole arrays through 2^(−x) and (1 + x)^(−p), one read and one write a number, in loops the compiler makes vectors of.
+//
+// Each pass exists once for every level of instructions and the processor's own is chosen at run time, so an ordinary
+// build is as fast as one for this machine. That is a test of a word and a call: no ifunc, nothing to initialise, and
+// any C library will do. Left unvectorised, these formulas are slower than std::exp; where vectors cannot be counted
+// on, EBB_DECAY_PASS is 0 and the families keep to Eigen's functions. So they must where the compiler may reorder sums,
+// because the rounding to a whole number below would be simplified away.
+#if defined(__GNUC__) && defined(__x86_64__) && !defined(__FAST_MATH__)
+#define EBB_DECAY_PASS 1
+#else
+#define EBB_DECAY_PASS 0
+#endif
+
+#if EBB_DECAY_PASS
+
+#define EBB_INLINE inline __attribute__((always_inline))
+#if defined(__clang__)
+// A build that optimises too little for vectors would be warned that it has none.
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wpass-failed"
+#define EBB_VECTORISE
+#define EBB_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+// Below -O3 this compiler makes few vectors or none.
+#define EBB_VECTORISE __attribute__((optimize("O3")))
+#define EBB_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
+namespace ebb::detail {
+
+/// The numbers of one floating-point type: its layout, and the coefficients of the two polynomials.
+template <class T>
+struct pass_constants;
+
+template <>
+struct pass_constants<float> {
+  using bits = std::uint32_t;
+  static constexpr int digits = 23;
+  static constexpr bits one = 0x3f800000;
+  static constexpr bits exponent_mask = 0xff800000;
+  static constexpr bits eighth_root = 0x3e3504f3;  // √2 / 8
+  static constexpr float whole = 0x1p23F;          // from here on a number has no fraction
+  // 2^f over |f| <= 1/2, minimax in relative error, 5e-9, with an exact 1 at 0.
+  static constexpr float exp2[] = {1.0F,           0x1.62e430p-1F,  0x1.ebfbdep-3F, 0x1.c6af6ep-5F,
+                                   0x1.3b2ba0p-7F, 0x1.5f07b4p-10F, 0x1.4308fap-13F};
+  // log2(1 + f) / f over √½ <= 1 + f <= √2, minimax in relative error, 3e-8.
+  static constexpr float log2[] = {0x1.715476p+0F,  -0x1.715470p-1F, 0x1.ec73d6p-2F,  -0x1.715c4ep-2F, 0x1.26d384p-2F,
+                                   -0x1.e95be6p-3F, 0x1.b9c918p-3F,  -0x1.a87d0ep-3F, 0x1.01b6e0p-3F};
+};
+
+template <>
+struct pass_constants<double> {
+  using bits = std::uint64_t;
+  static constexpr int digits = 52;
+  static constexpr bits one = 0x3ff0000000000000;
+  static constexpr bits exponent_mask = 0xfff0000000000000;
+  static constexpr bits eighth_root = 0x3fc6a09e667f3bcd;
+  static constexpr double whole = 0x1p52;
+  // As above, 1e-17.
+  static constexpr double exp2[] = {1.0,
+                                    0x1.62e42fefa39efp-1,
+                                    0x1.ebfbdff82c598p-3,
+                                    0x1.c6b08d704a08ep-5,
+                                    0x1.3b2ab6fba1e40p-7,
+                                    0x1.5d87fe78b2115p-10,
+                                    0x1.4309130958e9bp-13,
+                                    0x1.ffcbfc1ea561bp-17,
+                                    0x1.62bfd4b4a790ep-20,
+                                    0x1.b525a08ef1c40p-24,
+                                    0x1.e605d297c5530p-28,
+                                    0x1.e8cabe86ffc4ap-32};
+  // log2(1 + f) / s over s² with s = f / (2 + f): one division instead of twelve more terms. 1e-18.
+  static constexpr double log2[] = {0x1.71547652b82fep+1, 0x1.ec709dc3a047dp-1, 0x1.2776c50ee381bp-1,
+                                    0x1.a61762d6c04e2p-2, 0x1.484afb696e7d3p-2, 0x1.0ca163b0aa774p-2,
+                                    0x1.c46d70d6603b3p-3, 0x1.b5990693623fap-3};
+};
+
+template <class T>
+concept has_pass = std::same_as<T, float> || std::same_as<T, double>;
+
+template <has_pass T>
+using pass_bits = typename pass_constants<T>::bits;
+
+template <class T>
+[[nodiscard]] EBB_INLINE pass_bits<T> to_bits(T x) {
+  return __builtin_bit_cast(pass_bits<T>, x);
+}
+template <class T>
+[[nodiscard]] EBB_INLINE T from_bits(pass_bits<T> x) {
+  return __builtin_bit_cast(T, x);
+}
+
+/// a·b + c, rounded once if Fused. Said, not left to the compiler, so that all builds and all lanes round alike.
+template <bool Fused, class T>
+[[nodiscard]] EBB_INLINE T multiply_add(T a, T b, T c) {
+  if constexpr (!Fused) {
+    return a * b + c;
+  } else if constexpr (std::same_as<T, float>) {
+    return __builtin_fmaf(a, b, c);
+  } else {
+    return __builtin_fma(a, b, c);
+  }
+}
+
+template <bool Fused, std::size_t I = 0, class T, std::size_t N>
+[[nodiscard]] EBB_INLINE T polynomial(const T (&coefficients)[N], T x) {
+  // A loop would be unrolled only after the one around it had been looked at for vectors.
+  if constexpr (I + 1 == N) {
+    return coefficients[I];
+  } else {
+    return multiply_add<Fused>(polynomial<Fused, I + 1>(coefficients, x), x, coefficients[I]);
+  }
+}
+
+/// 2^(−a·b) for 0 <= a·b < 2 − min_exponent, 0 unless `kept`.
+///
+/// −a·b = n + f with n whole: adding 1½ · 2^digits rounds to n and leaves it in the low bits, from where a shift adds it
+/// to the exponent of 2^f.
+template <bool Fused, class T>
+[[nodiscard]] EBB_INLINE T halve_times(T a, T b, pass_bits<T> kept) {
+  using constants = pass_constants<T>;
+  constexpr T magic = T(1.5) * constants::whole;
+  const T shifted = multiply_add<Fused>(-a, b, magic);
+  const T f = multiply_add<Fused>(-a, b, magic - shifted);
+  const pass_bits<T> power = to_bits(polynomial<Fused>(constants::exp2, f)) + (to_bits(shifted) << constants::digits);
+  return from_bits<T>(power & kept);
+}
+
+/// All ones if 0 <= gap < limit, zero otherwise. As a mask and not a choice, which would become a branch.
+template <bool Fused, class T>
+[[nodiscard]] EBB_INLINE pass_bits<T> mask_below(T gap, T limit) {
+  if constexpr (Fused || std::same_as<T, float>) {
+    return pass_bits<T>(0) - pass_bits<T>(gap < limit);
+  } else {
+    // SSE2 has no comparison that yields 64 bits; the bits of numbers >= +0 are ordered as they are.
+    return pass_bits<T>(0) - ((to_bits(gap + T(0)) - to_bits(limit)) >> 63);
+  }
+}
+
+/// `x`, brought into what T can hold above zero.
+template <class T>
+[[nodiscard]] inline T to_positive(double x) {
+  if (x > static_cast<double>(std::numeric_limits<T>::max())) return std::numeric_limits<T>::infinity();
+  return x < static_cast<double>(std::numeric_limits<T>::denorm_min()) ? std::numeric_limits<T>::denorm_min()
+                                                                       : static_cast<T>(x);
+}
+
+/// The D below which a batch has an exact zero, as a number of halvings: no denormals, and room for a rounding.
+template <class T>
+inline constexpr int halvings_to_zero = -(std::numeric_limits<T>::min_exponent + 2);
+
+/// D = 2^(−rate · gap).
+template <class T>
+struct exponential_pass {
+  T rate;
+  T limit;  // from this gap on D is zero
+
+  explicit exponential_pass(double half_lives_per_unit)
+      : rate(static_cast<T>(half_lives_per_unit)), limit(to_positive<T>(halvings_to_zero<T> / half_lives_per_unit)) {}
+
+  template <bool Fused>
+  [[nodiscard]] EBB_INLINE T at(T gap) const {
+    return detail::halve_times<Fused>(gap, rate, mask_below<Fused>(gap, limit));
+  }
+};
+
+/// D = (1 + x)^(−exponent) = 2^(−exponent · log2(1 + x)), x = gap · scales_per_unit.
+///
+/// 1 + x = 2^e (1 + f) with √½ <= 1 + f < √2. f = 2^(−e) x + (2^(−e) − 1) rounds once, so a small x keeps its digits.
+/// All in quarters: then 2^(−e) is no denormal for any x.
+template <class T>
+struct power_law_pass {
+  T quarter_rate;
+  T exponent;
+  T limit;  // from this gap on D is zero
+
+  power_law_pass(double scales_per_unit, T p)
+      : quarter_rate(static_cast<T>(scales_per_unit / 4)),
+        exponent(p),
+        limit(to_positive<T>(std::fmin(std::expm1(halvings_to_zero<T> * std::numbers::ln2 / static_cast<double>(p)),
+                                       static_cast<double>(std::numeric_limits<T>::max())) /
+                             scales_per_unit)) {}
+
+  template <bool Fused>
+  [[nodiscard]] EBB_INLINE T at(T gap) const {
+    using constants = pass_constants<T>;
+    const T quarter_x = gap * quarter_rate;
+    const pass_bits<T> above_root = to_bits(quarter_x + T(0.25)) - constants::eighth_root;
+    const T e = from_bits<T>((above_root >> constants::digits) | to_bits(constants::whole)) - constants::whole;
+    const T scale =
+        from_bits<T>(constants::one + (pass_bits<T>(2) << constants::digits) - (above_root & constants::exponent_mask));
+    const T f = multiply_add<Fused>(quarter_x, scale, multiply_add<Fused>(scale, T(0.25), T(-1)));
+    T log2;
+    if constexpr (std::same_as<T, float>) {
+      log2 = multiply_add<Fused>(f, polynomial<Fused>(constants::log2, f), e);
+    } else {
+      const T s = f / (f + T(2));
+      log2 = multiply_add<Fused>(s, polynomial<Fused>(constants::log2, s * s), e);
+    }
+    return detail::halve_times<Fused>(log2, exponent, mask_below<Fused>(gap, limit));
+  }
+};
+
+/// N gaps; false, and nothing written, if one of them is negative or NaN.
+template <bool Fused, std::size_t N, class Curve, class T>
+[[nodiscard]] EBB_INLINE bool pass_block(const Curve& curve, const T* gaps, T* out) {
+  pass_bits<T> bad = 0;
+  for (std::size_t i = 0; i < N; ++i) bad |= pass_bits<T>(!(gaps[i] >= 0));
+  if (bad != 0) return false;
+  EBB_INDEPENDENT
+  for (std::size_t i = 0; i < N; ++i) out[i] = curve.template at<Fused>(gaps[i]);
+  return true;
+}
+
+/// n gaps, `out` may be `gaps`; stops before the block of the first bad gap and returns how many numbers it wrote.
+///
+/// Blocks of a fixed length, the last one filled up: there are no odd numbers left to take one by one, slowly.
+template <bool Fused, class Curve, class T>
+[[nodiscard]] EBB_INLINE std::size_t pass_all(const Curve& curve, const T* gaps, T* out, std::size_t n) {
+  constexpr std::size_t large = 128;
+  constexpr std::size_t small = 16;
+  std::size_t done = 0;
+  for (; n - done >= large; done += large) {
+    if (!pass_block<Fused, large>(curve, gaps + done, out + done)) return done;
+  }
+  for (; n - done >= small; done += small) {
+    if (!pass_block<Fused, small>(curve, gaps + done, out + done)) return done;
+  }
+  if (done == n) return n;
+  T rest[small] = {};
+  for (std::size_t i = 0; i < n - done; ++i) rest[i] = gaps[done + i];
+  if (!pass_block<Fused, small>(curve, rest, rest)) return done;
+  for (std::size_t i = 0; i < n - done; ++i) out[done + i] = rest[i];
+  return n;
+}
+
+template <class Curve, class T>
+[[nodiscard]] EBB_VECTORISE inline std::size_t pass_as_built(const Curve& curve, const T* gaps, T* out, std::size_t n) {
+#if defined(__FMA__)
+  return pass_all<true>(curve, gaps, out, n);
+#else
+  return pass_all<false>(curve, gaps, out, n);
+#endif
+}
+
+template <class Curve, class T>
+[[nodiscard]] EBB_VECTORISE __attribute__((target("avx2,fma"))) inline std::size_t pass_avx2(const Curve& curve,
+                                                                                             const T* gaps, T* out,
+                                                                                             std::size_t n) {
+  return pass_all<true>(curve, gaps, out, n);
+}
+
+template <class Curve, class T>
+[[nodiscard]] EBB_VECTORISE __attribute__((target("avx2,fma,avx512f,avx512dq,avx512bw,avx512vl"))) inline std::size_t
+pass_avx512(const Curve& curve, const T* gaps, T* out, std::size_t n) {
+  return pass_all<true>(curve, gaps, out, n);
+}
+
+[[nodiscard]] inline bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+[[nodiscard]] inline bool has_avx512() {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+}
+
+/// `pass_all` with the widest vectors this processor has.
+template <class Curve, class T>
+[[nodiscard]] std::size_t decay_pass(const Curve& curve, const T* gaps, T* out, std::size_t n) {
+#if !defined(__AVX512VL__)
+  if (has_avx512()) return pass_avx512(curve, gaps, out, n);
+#if !defined(__AVX2__) || !defined(__FMA__)
+  if (has_avx2()) return pass_avx2(curve, gaps, out, n);
+#endif
+#endif
+  return pass_as_built(curve, gaps, out, n);
+}
+
+}  // namespace ebb::detail
+
+#if defined(__clang__)
+#pragma clang diagnostic pop
+#endif
+#undef EBB_INLINE
+#undef EBB_VECTORISE
+#undef EBB_INDEPENDENT
+
+#endif  // EBB_DECAY_PASS
+
+#endif  // EBB_DETAIL_DECAY_PASS_HPP
