@@ -140,3 +140,17 @@ TEST_CASE("fits that cannot be are refused by name", "[readings]") {
   CHECK_THROWS_AS(ebb::fit_reading(bank, ebb::reading(1h), -1h), std::invalid_argument);
   CHECK_THROWS_AS(ebb::fit_reading(bank, ebb::reading(1h), 1h, 0.0), std::invalid_argument);
 }
+
+TEST_CASE("a fit keeps its half-lives within what a bank may have", "[readings]") {
+  const auto check = [](const ebb::fitted_reading& fitted, double error) {
+    CHECK(fitted.max_relative_error <= error);
+    const auto& bank = fitted.reading.bank();
+    CHECK((bank.half_life(0) >= 1ms && bank.half_life(bank.size() - 1) <= std::chrono::years(100)));
+  };
+  check(ebb::fit_power_law(24h, {1}, 1h, 1e-6), 1e-6);
+  check(ebb::fit_power_law(24h, {1}, 1h, 5), 1e-5);
+  CHECK_THROWS_WITH(ebb::fit_power_law(24h, {1}, 1h, 1e-8), contains("max_relative_error must be within reach"));
+  check(ebb::fit_power_law(24h, {1}, std::chrono::years(200), 8), 0.05);
+  check(ebb::fit_power_law(24h, {1}, std::chrono::years(900), 8), 1.0);
+  check(ebb::fit_power_law(10ms, {2}, 1h, 12), 1.0);
+}

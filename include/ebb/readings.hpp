@@ -76,6 +76,7 @@ class minimax_fit {
   minimax_fit(const fit_points& points, const Eigen::ArrayXd& rates, const Eigen::ArrayXd& weights)
       : points_(points), logs_(2 * rates.size()) {
     logs_ << rates.log(), weights.log();
+    logs_ = possible(std::move(logs_));
   }
 
   void refine(int rounds) {
@@ -105,16 +106,29 @@ class minimax_fit {
     for (Eigen::Index k = 0; k < lanes; ++k)
       by_half_life.emplace_back(std::numbers::ln2 / std::exp(logs_[k]), weights[k]);
     std::sort(by_half_life.begin(), by_half_life.end());
+    // Lanes that met, at an end of the range most likely, are kept apart by as little as a bank can tell.
+    constexpr double apart = 1 + 1e-6;
+    for (std::size_t k = by_half_life.size() - 1; k-- > 0;)
+      by_half_life[k].first = std::min(by_half_life[k].first, by_half_life[k + 1].first / apart);
     std::vector<duration> half_lives;
     std::vector<double> pi;
     for (const auto& [half_life, weight] : by_half_life) {
-      half_lives.emplace_back(half_life);
+      const double least = half_lives.empty() ? timescales::shortest().count() : half_lives.back().count() * apart;
+      half_lives.emplace_back(std::max(half_life, least));
       pi.push_back(weight);
     }
     return {timescales(half_lives), std::move(pi)};
   }
 
  private:
+  /// The same with every half-life inside the range of `timescales`, by enough for rounding.
+  [[nodiscard]] static Eigen::VectorXd possible(Eigen::VectorXd logs) {
+    const double slowest = std::log(std::numbers::ln2 / timescales::longest().count()) + 1e-9;
+    const double fastest = std::log(std::numbers::ln2 / timescales::shortest().count()) - 1e-9;
+    const Eigen::Index lanes = logs.size() / 2;
+    logs.head(lanes) = logs.head(lanes).cwiseMax(slowest).cwiseMin(fastest);
+    return logs;
+  }
   [[nodiscard]] static Eigen::ArrayXd softmax(const Eigen::VectorXd& logs) {
     const Eigen::Index lanes = logs.size() / 2;
     const Eigen::ArrayXd raw = (logs.tail(lanes).array() - logs.tail(lanes).maxCoeff()).exp();
@@ -155,7 +169,7 @@ class minimax_fit {
     wanted.head(n) = target;
     for (int attempt = 0; attempt < 12; ++attempt) {
       stacked.bottomRows(2 * lanes) = Eigen::MatrixXd((damping_ * diagonal.cwiseMax(1e-12)).asDiagonal());
-      const Eigen::VectorXd next = logs_ + stacked.householderQr().solve(wanted).cwiseMax(-1.0).cwiseMin(1.0);
+      const Eigen::VectorXd next = possible(logs_ + stacked.householderQr().solve(wanted).cwiseMax(-1.0).cwiseMin(1.0));
       if ((emphasis * errors(next).square()).sum() < before) {
         logs_ = next;
         damping_ = std::max(damping_ / 3, 1e-7);
@@ -191,7 +205,7 @@ inline void check_horizon(const char* where, duration horizon) {
 ///   p = 2       28 %    12 %   4.9 %   1.7 %  0.62 %  0.23 %  0.10 %
 ///
 /// Complexity: 0.1 s for 8 lanes, done once.   Errors: std::invalid_argument for lanes outside [1, 32] or a horizon outside (0, 1000 years],
-///         as power_law_decay, and when a half-life would fall outside what `timescales` allows.
+///         as power_law_decay. Half-lives stay within what `timescales` allows; the error returned says how well that does.
 /// Source: G. Beylkin, L. Monzón, On approximation of functions by exponential sums, Appl. Comput. Harmon. Anal. 2005, for the start.
 [[nodiscard]] inline fitted_reading fit_power_law(duration half_life, power_law_shape shape, duration horizon,
                                                   int lanes) {
@@ -215,19 +229,21 @@ inline void check_horizon(const char* where, duration horizon) {
 
 /// The same with as few lanes as keep the largest relative error under `max_relative_error`.
 ///
-/// Errors: as above; std::invalid_argument unless max_relative_error is in [1e-8, 1), and when 32 lanes cannot reach it.
+/// Errors: as above; std::invalid_argument unless max_relative_error is in [1e-8, 1), and when it is not reached before four lanes more have
+///         not come nearer (over a horizon shorter than the half-life, where fewer lanes do, that is about 1e-6) or 32 lanes are used.
 [[nodiscard]] inline fitted_reading fit_power_law(duration half_life, power_law_shape shape, duration horizon,
                                                   double max_relative_error) {
   detail::require(max_relative_error >= 1e-8 && max_relative_error < 1, "fit_power_law",
                   "max_relative_error must be in [1e-8, 1)", max_relative_error);
-  for (int lanes = 1; lanes < detail::max_lanes; ++lanes) {
+  fitted_reading nearest = fit_power_law(half_life, shape, horizon, 1);
+  for (int lanes = 2; lanes <= detail::max_lanes && lanes <= nearest.reading.bank().size() + 4; ++lanes) {
+    if (nearest.max_relative_error <= max_relative_error) break;
     fitted_reading fitted = fit_power_law(half_life, shape, horizon, lanes);
-    if (fitted.max_relative_error <= max_relative_error) return fitted;
+    if (fitted.max_relative_error < nearest.max_relative_error) nearest = std::move(fitted);
   }
-  fitted_reading fitted = fit_power_law(half_life, shape, horizon, detail::max_lanes);
-  detail::require(fitted.max_relative_error <= max_relative_error, "fit_power_law",
-                  "max_relative_error must be within the reach of 32 lanes", max_relative_error);
-  return fitted;
+  detail::require(nearest.max_relative_error <= max_relative_error, "fit_power_law",
+                  "max_relative_error must be within reach of the fit", max_relative_error);
+  return nearest;
 }
 
 /// The reading of an existing bank that comes nearest to any decay function, without touching stored state.

@@ -59,14 +59,15 @@ class timescales {
 
   [[nodiscard]] const detail::lane_grid& grid() const noexcept { return grid_; }
 
+  /// The ends of the range a half-life may be in.
+  [[nodiscard]] static constexpr duration shortest() { return std::chrono::milliseconds(1); }
+  [[nodiscard]] static constexpr duration longest() { return std::chrono::years(100); }
+
   [[nodiscard]] friend bool operator==(const timescales& a, const timescales& b) noexcept {
     return a.ticks_ == b.ticks_;
   }
 
  private:
-  [[nodiscard]] static constexpr duration shortest() { return std::chrono::milliseconds(1); }
-  [[nodiscard]] static constexpr duration longest() { return std::chrono::years(100); }
-
   std::vector<time_point::rep> ticks_;
   detail::lane_grid grid_;
 };
