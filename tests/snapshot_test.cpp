@@ -253,6 +253,39 @@ TEST_CASE("a save that fails at any write leaves the previous snapshot", "[snaps
   check_same(big, ebb::load_snapshot<int_store>(place.file()));
 }
 
+TEST_CASE("a saved snapshot keeps the permissions of the one before and the link to it", "[snapshot]") {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::temp_directory_path() / ("ebb_links_" + std::to_string(::getpid()));
+  fs::create_directories(folder / "data");
+  int_store s({.lanes = {24h}});
+  s.observe(1, 1, day(1));
+  const fs::path file = folder / "data" / "store.ebb";
+  ebb::save_snapshot(s, file);
+  fs::permissions(file, fs::perms::owner_read | fs::perms::owner_write);
+  fs::create_symlink("data/store.ebb", folder / "link");
+  fs::create_symlink("link", folder / "link to the link");
+  s.observe(2, 2, day(2));
+  ebb::save_snapshot(s, folder / "link to the link");
+  CHECK((fs::is_symlink(folder / "link") && fs::is_symlink(folder / "link to the link")));
+  CHECK_FALSE(fs::is_symlink(file));
+  CHECK(fs::status(file).permissions() == (fs::perms::owner_read | fs::perms::owner_write));
+  CHECK(ebb::load_snapshot<int_store>(file).users() == 2);
+  CHECK_FALSE(fs::exists(file.string() + ".part"));
+  fs::create_symlink("nowhere yet", folder / "dangling");
+  ebb::save_snapshot(s, folder / "dangling");
+  CHECK(ebb::load_snapshot<int_store>(folder / "nowhere yet").users() == 2);
+  fs::create_symlink("loop", folder / "loop");
+  CHECK_THROWS_AS(ebb::save_snapshot(s, folder / "loop"), std::system_error);
+  fs::remove_all(folder);
+}
+
+TEST_CASE("what was merged with itself until its sums could not grow can be saved and loaded", "[snapshot]") {
+  string_store s({.lanes = {24h}});
+  s.observe("a", "b", day(0), 1e18);
+  for (int doubling = 0; doubling < 100; ++doubling) s.merge(s);
+  for (const auto format : formats) check_same(read_back<string_store>(written(s, format)), s);
+}
+
 TEST_CASE("killed at any moment of a save, a whole snapshot is there", "[snapshot]") {
   const scratch place;
   int_store stores[2];

@@ -252,7 +252,8 @@ template <class Store>
 
 /// Writes a snapshot to a file that appears whole or not at all: written aside (`path` + ".part"), flushed to the disk, renamed.
 ///
-/// Killed or failing at any moment, the snapshot that was at `path` before is still there and still loads.
+/// Killed or failing at any moment, the snapshot that was at `path` before is still there and still loads. The new one has its permissions;
+/// where `path` is a symbolic link, the link stays and the file it names is replaced.
 /// Errors: std::system_error naming the file; as `write_snapshot`.
 template <class Store>
 void save_snapshot(const Store& store, const std::filesystem::path& path,

@@ -22,11 +22,13 @@ namespace ebb::detail {
 /// A file that appears whole or not at all: written aside, flushed to the disk, then renamed over `path`.
 ///
 /// Whoever is killed, or fails to write, at whatever moment, leaves the file that was at `path` before. Bytes go through `stream()`;
-/// nothing appears before `commit()`. The file aside is `path` + ".part", locked while it is written.
+/// nothing appears before `commit()`. A symbolic link at `path` stays and the file it names is replaced; the new file has the old one's
+/// permissions. The file aside is that file's path + ".part", locked while it is written.
 /// Errors: std::system_error; std::runtime_error when another process is just writing the same file. POSIX only.
 class atomic_file {
  public:
-  explicit atomic_file(std::filesystem::path path) : path_(std::move(path)), part_(path_.string() + ".part") {
+  explicit atomic_file(const std::filesystem::path& path)
+      : path_(followed(path)), part_(path_.string() + ".part"), has_mode_(::stat(path_.c_str(), &replaced_) == 0) {
     open_locked();
   }
   atomic_file(const atomic_file&) = delete;
@@ -47,6 +49,7 @@ class atomic_file {
   void commit() {
     stream_.flush();
     throw_if_failed();
+    if (has_mode_) check(::fchmod(descriptor_, replaced_.st_mode & 07777) == 0, "cannot set the permissions of");
     check(::fsync(descriptor_) == 0, "cannot flush");
     check(::rename(part_.c_str(), path_.c_str()) == 0, "cannot rename");
     ::close(descriptor_);
@@ -90,9 +93,20 @@ class atomic_file {
     std::array<char, std::size_t{1} << 16> bytes_;
   };
 
+  /// Where a chain of links ends, be there a file or not.
+  [[nodiscard]] static std::filesystem::path followed(std::filesystem::path path) {
+    for (int links = 0; std::filesystem::is_symlink(path); ++links) {
+      if (links == 40) throw std::system_error(ELOOP, std::generic_category(), "ebb: cannot follow " + path.string());
+      path = path.parent_path() / std::filesystem::read_symlink(path);  // an absolute one replaces the whole
+    }
+    return path;
+  }
+
   void open_locked() {
+    // What may not be read by all in the end may not be read by all while it is written.
+    const mode_t mode = has_mode_ ? 0600 : 0666;
     for (;;) {
-      descriptor_ = ::open(part_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+      descriptor_ = ::open(part_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, mode);
       check(descriptor_ >= 0, "cannot create");
       if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
         ::close(descriptor_);
@@ -127,6 +141,8 @@ class atomic_file {
 
   std::filesystem::path path_;
   std::filesystem::path part_;
+  struct stat replaced_ {};
+  bool has_mode_;
   int descriptor_ = -1;
   descriptor_buffer buffer_{descriptor_};
   std::ostream stream_{&buffer_};
