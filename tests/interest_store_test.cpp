@@ -891,10 +891,24 @@ TEST_CASE("a merge that fails halfway leaves the store as it was", "[interest_st
   CHECK(a.interest(fragile_name(6), fragile_name(20), how, day(99)) == Approx(2 * before));
 }
 
+TEST_CASE("a prune that fails halfway deletes nothing", "[interest_store]") {
+  using fragile_store = ebb::interest_store<fragile_name, fragile_name>;
+  fragile_store s({.lanes = {24h}});
+  for (int i = 0; i < 30; ++i) s.observe(fragile_name(i % 7), fragile_name(i), day(i));
+  const ebb::reading how(24h);
+  for (int fuse = 0; fuse < 40; ++fuse) {  // 20 entries go, two names each
+    fragile_name::fuse = fuse;
+    CHECK_THROWS_AS(s.prune(how, day(30), 0x1p-10), std::bad_alloc);
+    fragile_name::fuse = std::numeric_limits<int>::max();
+    CHECK((s.size() == 30 && s.users() == 7));
+  }
+  CHECK(s.prune(how, day(30), 0x1p-10).size() == 20);
+  CHECK(s.size() == 10);
+}
+
 TEMPLATE_TEST_CASE("an entry costs what the documentation says", "[interest_store]", float, double) {
   constexpr std::size_t users = 2000;  // the cost per entry does not depend on the number of users
-  constexpr int items = 50;
-  const auto bytes_per_entry = [](const ebb::timescales& bank) {
+  const auto bytes_per_entry = [](const ebb::timescales& bank, int items = 50) {
     store<TestType> s({.lanes = bank});  // heat counted
     for (std::size_t user = 0; user < users; ++user)
       for (int item = 0; item < items; ++item) s.observe(static_cast<int>(user), item, day(item));
@@ -903,6 +917,10 @@ TEMPLATE_TEST_CASE("an entry costs what the documentation says", "[interest_stor
   CHECK(bytes_per_entry({24h}) <= 32);
   CHECK(bytes_per_entry(ebb::timescales::log_spaced(1min, std::chrono::years(4), 8)) <=
         (std::same_as<TestType, float> ? 72 : 104));
+  for (int items = 1; items <= 10; ++items) {  // and the user's own 90 bytes, shared by few
+    const double room = 1 + std::min(items, items / 4 + 2) / static_cast<double>(items);
+    CHECK(bytes_per_entry({24h}, items) <= (16.0 + sizeof(TestType)) * room + 100.0 / items);
+  }
 }
 
 TEST_CASE("a user with thousands of items is indexed and stays right through erasures", "[interest_store]") {
@@ -924,6 +942,15 @@ TEST_CASE("a pair's memory does not grow with its events", "[interest_store]") {
   for (int i = 0; i < 100000; ++i) s.observe(1, i % 10, day(0) + std::chrono::minutes(i));
   CHECK(s.bytes() == bytes);
   CHECK(s.find(1)->events == 100010);
+}
+
+TEST_CASE("a sum at the end of its range stays there", "[interest_store]") {
+  ebb::interest_store<int, int, float> s({.lanes = {24h}, .rhythms = {{168h, 0}}});
+  s.observe(1, 1, day(0), 1e18);
+  for (int doubling = 0; doubling < 100; ++doubling) s.merge(s);
+  const auto* const sums = s.find(1)->entries.sums(s.layout(), 0);
+  for (int k = 0; k < s.layout().sums(); ++k) CHECK(std::isfinite(sums[k]));
+  CHECK(s.interest(1, 1, ebb::reading(24h), day(0)) > 1e38);
 }
 
 TEST_CASE("more events than a count can hold are still an entry", "[interest_store]") {

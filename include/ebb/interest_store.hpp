@@ -62,8 +62,9 @@ struct rhythm_match {
 ///
 /// Template: T, the type of the kept sums: float halves the memory; n events of an entry cost at most n/2 + 4 roundings of T. Lanes, the
 ///   number of half-lives when it is known at compile time, 0 when not (banks of 1, 4 and 8 are as fast either way).
-/// Memory:   an entry takes 8 (recent + first_use + 2·dislikes) + sizeof(T) (lanes + dislikes + 2·rhythms) + 8 bytes, up to a quarter more for
-///   growth, and 5 to 10 more above 64 items a user; a user about 90 bytes; heat 48 + 8·lanes bytes an item.
+/// Memory:   an entry takes 8 (recent + first_use + 2·dislikes) + sizeof(T) (lanes + dislikes + 2·rhythms) + 8 bytes, and 5 to 10 more above
+///   64 items a user; for growth a user with n items has room for up to n / 4 + 2 more, but no more than n. A user takes about 90 bytes; heat
+///   48 + 8·lanes bytes an item.
 /// Complexity: observe O(K); interest O(K) plus a scan of at most 64 integers; top O(n·K + n log k) for a user with n items; K = lanes.
 /// Threads:  const members may run at the same time; a writer needs the store for itself (see sharded_store).
 /// Errors:   every member that throws leaves the store as it was, but for names without events that std::bad_alloc may leave behind.
@@ -134,6 +135,7 @@ class interest_store {
 
   /// Adds everything `other` saw: afterwards this store is what a replay of both logs would have made.
   ///
+  /// A sum or a count at the end of its range stays there.
   /// Errors: std::invalid_argument unless both keep the same half-lives, rhythms and columns. Whatever is thrown, this store is unchanged.
   void merge(const interest_store& other) {
     if (&other == this) return merge(interest_store(other));
