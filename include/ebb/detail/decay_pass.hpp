@@ -31,7 +31,7 @@
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wpass-failed"
 #define EBB_VECTORISE
-#define EBB_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#define EBB_INDEPENDENT _Pragma("clang loop vectorize(assume_safety) interleave(disable) unroll(disable)")
 #else
 // Below -O3 this compiler makes few vectors or none.
 #define EBB_VECTORISE __attribute__((optimize("O3")))
@@ -230,7 +230,7 @@ template <bool Fused, std::size_t N, class Curve, class T>
 template <bool Fused, class Curve, class T>
 [[nodiscard]] EBB_INLINE std::size_t pass_all(const Curve& curve, const T* gaps, T* out, std::size_t n) {
   constexpr std::size_t large = 128;
-  constexpr std::size_t small = 16;
+  constexpr std::size_t small = 32;
   std::size_t done = 0;
   for (; n - done >= large; done += large) {
     if (!pass_block<Fused, large>(curve, gaps + done, out + done)) return done;
