@@ -363,16 +363,17 @@ namespace {
 template <class Store>
 void check_bounds(const Store& s, const std::vector<oracle::event>& log) {
   using ticks = ebb::detail::lane_grid::ticks;
-  const auto check = [](const ticks* kept, int recent, std::uint32_t count, std::vector<ticks> truth) {
+  const auto check = [](const ticks* kept, const auto& layout, std::uint32_t count, std::vector<ticks> truth) {
     std::sort(truth.rbegin(), truth.rend());
     REQUIRE(count == truth.size());
-    for (int r = 0; r < recent; ++r) {
+    for (int r = 0; r < layout.recent; ++r) {
       if (static_cast<std::size_t>(r) >= truth.size())
         CHECK(kept[r] == ebb::detail::no_time);
       else
         CHECK(kept[r] >= truth[static_cast<std::size_t>(r)]);
     }
-    CHECK(std::is_sorted(kept, kept + recent, std::greater<>{}));
+    CHECK(std::is_sorted(kept, kept + layout.recent, std::greater<>{}));
+    if (layout.first_use && !truth.empty()) CHECK(kept[layout.first_time()] <= truth.back());
   };
   const auto times_of = [&](auto predicate) {
     std::vector<ticks> out;
@@ -383,14 +384,13 @@ void check_bounds(const Store& s, const std::vector<oracle::event>& log) {
   for (std::uint32_t h = 0; h < s.items(); ++h) {
     const int item = s.item(h);
     const ticks* const when = s.heat_entries().times(s.heat_layout(), h);
-    check(when, s.heat_layout().recent, s.heat_entries().count(h),
-          times_of([&](const auto& e) { return e.item == item; }));
+    check(when, s.heat_layout(), s.heat_entries().count(h), times_of([&](const auto& e) { return e.item == item; }));
   }
   for (const auto& [user, state] : s.all_users()) {
     const int u = user;
     for (std::size_t i = 0; i < state.entries.size(); ++i) {
       const int item = s.item(state.entries.item(i));
-      check(state.entries.times(s.layout(), i), s.layout().recent, state.entries.count(i),
+      check(state.entries.times(s.layout(), i), s.layout(), state.entries.count(i),
             times_of([&](const auto& e) { return e.user == u && e.item == item; }));
     }
     for (const auto& e : log) {

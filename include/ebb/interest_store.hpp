@@ -169,7 +169,7 @@ class interest_store {
   /// 2^(gap / h): what an event drowned on a fast lane does not come up again when it is taken back.
   /// Newest and first times go back exactly while the `recent` times kept reach. Beyond that the newest stays, as a bound: reads before it are
   /// still refused (a mistaken event of next year with recent = 1: for that year, or until the user is forgotten), no later one depends on it.
-  /// The first becomes that of the oldest use still known.
+  /// The first stays as well, as a bound from below, where not all the times left are known.
   /// Complexity: O(K), and O(n) in the user's items when the entry goes or was the user's newest.
   bool retract(const User& user, const Item& item, time_point time, double amount = 1.0) {
     check_event("retract", time, amount);

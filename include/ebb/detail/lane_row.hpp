@@ -67,10 +67,20 @@ inline void fill_unknown(const entry_layout& layout, lane_grid::ticks* when, std
   if (kept > 0 && when[kept - 1] == no_time) std::fill_n(when, kept, when[0]);
 }
 
+/// Where one of the newest times is known to be a bound only, the two oldest are made equal, which is how `are_moments` sees it.
+inline void mark_as_bounds(lane_grid::ticks* when, int kept) noexcept {
+  if (kept > 1) when[kept - 1] = when[kept - 2];
+}
+
+/// Whether the newest times look like moments of events: bounds leave two of them equal, mostly.
+[[nodiscard]] inline bool are_moments(const lane_grid::ticks* when, int kept) noexcept {
+  return std::adjacent_find(when, when + kept) == when + kept;
+}
+
 /// Takes an event at t, one of count_before, out of the newest times; true if t was among them.
 ///
-/// The oldest bound that is not before t goes: those after it are before t, so they bound older events. A place that becomes free is of an
-/// event no longer known; the bound before it is its bound too.
+/// The oldest bound that is not before t goes: those after it are before t, so they bound older events. The last place, if it becomes that of
+/// an event no longer known, keeps its time as a bound.
 inline bool remove_recent(const entry_layout& layout, lane_grid::ticks* when, lane_grid::ticks t,
                           std::uint32_t count_before) noexcept {
   fill_unknown(layout, when, count_before);
@@ -79,8 +89,8 @@ inline bool remove_recent(const entry_layout& layout, lane_grid::ticks* when, la
   const bool found = after != when && *(after - 1) == t;
   if (after != when) std::move(after, end, after - 1);
   const int left = kept_times(layout, count_before - 1);
-  if (left == layout.recent && left > 1 && after != when) *(end - 1) = *(end - 2);
   std::fill(when + left, end, no_time);
+  if (!found && left < layout.recent) mark_as_bounds(when, left);
   return found;
 }
 
@@ -257,8 +267,9 @@ void take_back(const entry_layout& layout, const entry_row<T>& row, const unit_e
     turned[1] = difference<T>(static_cast<double>(turned[1]), p * event.phases[r].sin, ghost, true);
   }
   const std::uint32_t left = --*row.count;
-  if (remove_recent(layout, row.times, event.time, left + 1) && layout.first_use &&
-      event.time == row.times[layout.first_time()] && left < static_cast<std::uint32_t>(layout.recent))
+  const bool was_kept = remove_recent(layout, row.times, event.time, left + 1);
+  if (was_kept && layout.first_use && event.time == row.times[layout.first_time()] &&
+      left < static_cast<std::uint32_t>(layout.recent) && are_moments(row.times, static_cast<int>(left)))
     row.times[layout.first_time()] = row.times[left - 1];
   settle(layout, row, last, noise);
 }
@@ -388,6 +399,7 @@ void subtract_row(const entry_layout& layout, const entry_row<T>& row, const ent
   *row.count = count - other.count(j);
   const int left = kept_times(layout, *row.count);
   std::fill(row.times + left, row.times + layout.recent, no_time);
+  mark_as_bounds(row.times, left);
 }
 
 /// Tightens the newest times to other bounds of the same events, and settles the lanes there.
