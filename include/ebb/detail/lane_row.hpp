@@ -116,8 +116,7 @@ void add_event(const entry_layout& layout, Lanes lanes, const entry_row<T>& row,
   const lane_grid::ticks last = row.times[0];
   double keep[max_lanes];
   double gain[max_lanes];
-  T& slowest = row.sums[lanes - 1];
-  const bool is_interest = slowest > 0 || amount > 0;
+  const T slowest = row.sums[lanes - 1];
   if (event.time >= last) {  // no_time is before everything, so a new entry keeps nothing of its zeros
     for (int k = 0; k < lanes; ++k) keep[k] = power_of_two(layout.grid.index(k, last) - event.cells[k]);
     for (int k = 0; k < lanes; ++k) gain[k] = amount * event.powers[k];
@@ -129,7 +128,7 @@ void add_event(const entry_layout& layout, Lanes lanes, const entry_row<T>& row,
     for (int k = 0; k < lanes; ++k) row.sums[k] = flushed<T>(static_cast<double>(row.sums[k]) + gain[k]);
   }
   // Or a use without interest that comes long after would make the interest one that never was.
-  if (is_interest) slowest = std::max(slowest, std::numeric_limits<T>::min());
+  if (row.sums[lanes - 1] == 0 && (slowest > 0 || amount > 0)) row.sums[lanes - 1] = std::numeric_limits<T>::min();
   T* turned = row.sums + layout.rhythm_sum(0);
   for (std::size_t r = 0; r < layout.rhythms.size(); ++r, turned += 2) {
     const int k = layout.rhythms[r].lane;
