@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
 #include <map>
 #include <numeric>
@@ -13,6 +12,7 @@
 
 #include "catch.hpp"
 #include "ebb/random.hpp"
+#include "list_policy.hpp"
 
 namespace {
 
@@ -37,19 +37,9 @@ std::vector<std::size_t> order_of(const ebb::diverse_list& list) {
 }
 
 /// Every sequence of different candidates of every length up to k.
-void each_order(std::size_t n, std::size_t k, const std::function<void(const std::vector<std::size_t>&)>& visit) {
-  std::vector<std::size_t> order;
-  const std::function<void()> extend = [&] {
-    visit(order);
-    if (order.size() == k) return;
-    for (std::size_t i = 0; i < n; ++i) {
-      if (std::find(order.begin(), order.end(), i) != order.end()) continue;
-      order.push_back(i);
-      extend();
-      order.pop_back();
-    }
-  };
-  extend();
+template <class Visit>
+void each_order(std::size_t n, std::size_t k, const Visit& visit) {
+  for (std::size_t length = 0; length <= std::min(n, k); ++length) list_policy::each_list(n, length, visit);
 }
 
 }  // namespace
