@@ -155,9 +155,7 @@ class ranker {
   [[nodiscard]] std::vector<recommendation<item_type>> rank(const Store& store, const user_type& user, time_point now,
                                                             std::span<const item_type> candidates,
                                                             const rank_options& options = {}) const {
-    detail::require(options.not_seen_for >= duration(0), "ranker", "not_seen_for must be >= 0", options.not_seen_for);
-    const found all = look_up(store, user, now, candidates, options.not_seen_for);
-    return best({store, user, all.state, now, all.all_kept ? candidates : all.unseen, all.handles, all.entries},
+    return rank(store, user, now, candidates, options,
                 [&](std::span<const item_type>, std::span<const double> scores) { return highest(scores, options.k); });
   }
 
