@@ -63,6 +63,8 @@ TEST_CASE("hottest items refuse what the store cannot answer", "[candidates]") {
   s.observe(1, 10, day(3));
   CHECK(ebb::hottest_items(s, 0, ebb::reading(24h), day(3)).empty());
   CHECK_THROWS_AS(ebb::hottest_items(s, 3, ebb::reading(24h), day(2)), std::domain_error);
+  CHECK(ebb::hottest_items(s, 3, ebb::reading(24h), day(3) - 1min) ==
+        ebb::hottest_items(s, 3, ebb::reading(24h), day(3)));
   CHECK_THROWS_AS(ebb::hottest_items(s, 3, ebb::reading(1h), day(3)), std::invalid_argument);
   CHECK_THROWS_AS(ebb::hottest_items(store({.heat = false}), 3, ebb::reading(24h), day(3)), std::logic_error);
   CHECK(ebb::hottest_items(store({.lanes = ebb::timescales{24h}}), 3, ebb::reading(24h), day(2)).empty());

@@ -29,5 +29,6 @@ TEST_CASE("rules decide what may be shown, and each exclusion is counted once", 
   CHECK(ebb::permitted(s, 1, start, items, {.allowed = std::unordered_set<int>{}}).items.empty());
 
   CHECK_THROWS_AS(ebb::permitted(store(), 1, start, items, rules), std::logic_error);
+  CHECK_THROWS_AS(ebb::permitted(store(), 1, start, std::vector<int>(), rules), std::logic_error);
   CHECK_THROWS_WITH(ebb::permitted(s, 1, start, items, {.dislike_limit = 0}), contains("dislike_limit must be > 0"));
 }

@@ -69,6 +69,11 @@ TEST_CASE("an interest explains itself in one line", "[explanation]") {
   CHECK_THROWS_AS(ebb::explain_interest(events, week, start), std::domain_error);
   const std::vector<ebb::past_event> broken{{"viewed", start, std::nan("")}};
   CHECK_THROWS_AS(ebb::explain_interest(broken, week, start), std::invalid_argument);
+  CHECK_THROWS_WITH(ebb::explain_interest(
+                        events, [](ebb::duration) { return std::nan(""); }, start + 8760h),
+                    contains("decay must be in [0, 1]"));
+  const std::vector<ebb::past_event> huge{{"a", start, 1e308}, {"b", start, 1e308}};
+  CHECK_THROWS_WITH(ebb::explain_interest(huge, week, start), contains("interest must be finite"));
 }
 
 TEST_CASE("a recommendation explains itself in one line", "[explanation]") {
@@ -78,6 +83,7 @@ TEST_CASE("a recommendation explains itself in one line", "[explanation]") {
         "jazz 0.6 = interest 0.8 − dislike 0.3 + popularity 0.1");
   CHECK(ebb::one_line(item{"tea", -0.5, {{"fatigue", 1, -0.5, -0.5}, {"interest", 1, 0, 0}}}) ==
         "tea -0.5 = −fatigue 0.5");
+  CHECK(ebb::one_line(item{"hit", 12345, {{"popularity", 1, 12345, 12345}}}) == "hit 12345 = popularity 12345");
   CHECK(ebb::one_line(item{"new", 0, {{"interest", 1, 0, 0}}}) == "new 0 = nothing known");
   CHECK(ebb::one_line(item{"old", 0.5, {{"popularity", 1, 0.5, 0.5}, {"interest", 1, 1e-18, 1e-18}}}) ==
         "old 0.5 = popularity 0.5");
@@ -93,5 +99,6 @@ TEST_CASE("lengths of time are said in their largest unit", "[explanation]") {
   CHECK(ebb::in_words(60h) == "2.5 days");
   CHECK(ebb::in_words(24h * 21) == "3 weeks");
   CHECK(ebb::in_words(std::chrono::years(150)) == "150 years");
+  CHECK(ebb::in_words(ebb::duration(1e27)) == "3.2e+19 years");
   CHECK_THROWS_AS(ebb::in_words(-1s), std::invalid_argument);
 }

@@ -31,6 +31,10 @@ TEST_CASE("one event falls below a level after the half-lives that takes", "[fal
   CHECK(ebb::falls_below(linear, 4, 1)->count() == Approx(0.75 * 48 * 3600));
   const ebb::window_decay<double> window(24h);
   CHECK(ebb::falls_below(window, 4, 1)->count() == Approx(86400));
+  CHECK(ebb::falls_below(exponential, 1e300, 1e-300)->count() == Approx(86400 * 600 / std::log10(2.0)));
+  const ebb::exponential_decay<double> slow(ebb::duration(1e18));
+  CHECK_FALSE(ebb::falls_below(slow, 8, 1));
+  CHECK_FALSE(ebb::falls_below([&](ebb::duration gap) { return slow(gap); }, 8, 1));
   const auto never = [](ebb::duration) { return 1.0; };
   CHECK_FALSE(ebb::falls_below(never, 2, 1));
   ebb::random_engine random(1);
@@ -77,4 +81,6 @@ TEST_CASE("with one lane the moment is the closed form's", "[falls_below]") {
   CHECK_THROWS_WITH(ebb::falls_below(s, 1, 2, how, start, 0), contains("level must be finite and > 0, got 0"));
   CHECK_THROWS_AS(ebb::falls_below(s, 1, 2, how, start - 1h, 0.5), std::domain_error);
   CHECK_THROWS_AS(ebb::falls_below(ebb::exponential_decay<double>(24h), -1, 0.5), std::invalid_argument);
+  CHECK_THROWS_WITH(ebb::falls_below([](ebb::duration gap) { return gap > 1h ? std::nan("") : 1.0; }, 1, 0.5),
+                    contains("decay must be a number"));
 }

@@ -285,6 +285,12 @@ TEST_CASE("what is out of range is refused by the class itself", "[json]") {
   settings = some_settings();
   settings["terms"][1].erase("weight");
   CHECK_THROWS_WITH(settings.get<ebb::ranker_settings>(), contains("\"weight\" of a term must be there"));
+  settings = some_settings();
+  settings["prior_strength"] = -1;
+  CHECK_THROWS_WITH(settings.get<ebb::ranker_settings>(), contains("prior_strength must be finite and > 0"));
+  settings = some_settings();
+  settings["terms"][1]["name"] = settings["terms"][0]["name"];
+  CHECK_THROWS_WITH(settings.get<ebb::ranker_settings>(), contains("name each term once"));
 }
 
 TEST_CASE("a network of another shape is refused before anything is made of it", "[json]") {

@@ -191,6 +191,38 @@ TEST_CASE("every score is continuous where a user's own events begin", "[ranker]
   }
 }
 
+TEST_CASE("scores are continuous where an item is first used, by a known user or a new one", "[ranker]") {
+  std::vector<oracle::event> log;
+  const store s = random_store(22, log);
+  const auto now = oracle::newest(log) + 1h;
+  const auto ranker = many_terms({.prior_strength = 4, .evidence = how});
+  const std::vector<int> items{3, 1000};  // 1000 is new to everybody
+  for (const int user : {log.front().user, 50}) {
+    const auto untouched = ranker.rank(s, user, now, items);
+    for (double amount = 1; amount > 1e-15; amount /= 10) {
+      store with_event = s;
+      with_event.observe(user, 1000, now, amount);
+      const auto list = ranker.rank(with_event, user, now, items);
+      // ln(1 + v / 1e-3) again, undamped for a user who has events already, and heat has such a slope as well.
+      for (const int item : items)
+        CHECK(std::abs(score_of(list, item) - score_of(untouched, item)) <= 3000 * amount + 1e-12);
+    }
+  }
+}
+
+TEST_CASE("ranking goes on while others use the candidates", "[ranker]") {
+  store s({.lanes = bank});
+  s.observe(1, 1, day(0));
+  s.observe(2, 1, day(1) + 1s);
+  ebb::ranker<store> ranker;
+  ranker.add(ebb::heat_term(how));
+  const std::vector<int> items{1, 2};
+  CHECK(ranker.rank(s, 1, day(1), items).front().score == s.heat(1, how, day(1) + 1s));
+  CHECK_THROWS_AS(ranker.rank(s, 1, day(1), items, {.ahead = 0s}), std::domain_error);
+  CHECK_THROWS_WITH(ranker.rank(s, 1, day(1), items, {.ahead = -1s}), contains("ahead must be finite and >= 0"));
+  CHECK_THROWS_AS(ranker.rank(s, 1, day(1), items, {.ahead = ebb::forever}), std::invalid_argument);
+}
+
 TEST_CASE("a prior fades with every event of one's own", "[ranker]") {
   store s({.lanes = bank});
   for (int user = 100; user < 140; ++user) s.observe(user, 1, day(0));

@@ -58,6 +58,14 @@ TEST_CASE("every normalisation keeps zero, sign and order", "[ranking_term]") {
   }
 }
 
+TEST_CASE("saturating tells values apart up to thirty units", "[ranking_term]") {
+  std::vector<double> values;
+  for (double v = 0.25; v <= 7.5; v += 0.25) values.push_back(v);
+  const auto after = normalised(normalisation::saturating(0.25), values);
+  for (std::size_t i = 1; i < values.size(); ++i) CHECK(after[i] > after[i - 1]);
+  CHECK(after.back() < 1);
+}
+
 TEST_CASE("the normalisations are their formulas", "[ranking_term]") {
   const std::vector<double> values{-3, 0, 0.5, 8};
   const auto logarithmic = normalised(normalisation::logarithmic(2), values);

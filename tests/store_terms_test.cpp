@@ -10,6 +10,7 @@
 
 #include "catch.hpp"
 #include "ebb/interest_store.hpp"
+#include "ebb/sharded_store.hpp"
 #include "store_oracle.hpp"
 
 using namespace std::chrono_literals;
@@ -122,6 +123,43 @@ TEST_CASE("terms refuse what the store cannot answer", "[store_terms]") {
   CHECK_THROWS_WITH(early(ebb::heat_term(how)), contains("\"popularity\""));
   CHECK_THROWS_AS(early(ebb::heat_term(how)), std::domain_error);
   CHECK_THROWS_AS(early(ebb::friends_term(how, [](int) { return std::vector<int>{2}; })), std::domain_error);
+}
+
+TEST_CASE("what others do a little later than now is read as of then, and changes no other score", "[store_terms]") {
+  store s({.lanes = ebb::timescales{24h}});
+  const ebb::reading how(24h);
+  for (const int item : {10, 11}) s.observe(1, item, day(0));
+  const auto friends = ebb::friends_term(how, [](int) { return std::vector<int>{2}; });
+  const auto before = asked(s, 1, day(3), {10, 11})(ebb::heat_term(how));
+  s.observe(2, 10, day(3) + 30s);
+  const asked ask(s, 1, day(3), {10, 11});
+  CHECK(ask(ebb::heat_term(how))[0] == s.heat(10, how, day(3) + 30s));
+  CHECK(ask(ebb::heat_term(how))[1] == before[1]);
+  CHECK(ask(friends)[0] == Approx(1));
+  CHECK(ask(friends)[1] == 0);
+  s.observe(2, 11, day(3) + 61s);
+  CHECK_THROWS_AS(ask(ebb::heat_term(how)), std::domain_error);
+  CHECK_THROWS_AS(ask(friends), std::domain_error);
+  CHECK(asked(s, 1, day(3), {10})(ebb::heat_term(how))[0] ==
+        s.heat(10, how, day(3) + 30s));  // only what is asked about
+}
+
+TEST_CASE("one shard does not answer for everybody", "[store_terms]") {
+  const ebb::reading how(24h);
+  ebb::sharded_store<int, int> shards({.lanes = ebb::timescales{24h}}, 4);
+  ebb::sharded_store<int, int> single({.lanes = ebb::timescales{24h}}, 1);
+  for (auto* const s : {&shards, &single}) s->observe(1, 10, day(0));
+  const auto ask = [&](const auto& store, const auto& term) {
+    return store.read(1, [&](const auto& shard) { return asked(shard, 1, day(1), {10})(term); });
+  };
+  const auto friends = ebb::friends_term(how, [](int) { return std::vector<int>{1}; });
+  CHECK(ask(shards, ebb::interest_term(how)) == std::vector<double>{0.5});
+  CHECK_THROWS_WITH(ask(shards, ebb::heat_term(how)), contains("one shard of several"));
+  CHECK_THROWS_AS(ask(shards, friends), std::logic_error);
+  CHECK(ask(single, ebb::heat_term(how)) == std::vector<double>{0.5});
+  CHECK(ask(single, friends) == std::vector<double>{0.5});
+  const auto whole = shards.snapshot();
+  CHECK(asked(whole, 1, day(1), {10})(ebb::heat_term(how)) == std::vector<double>{0.5});
 }
 
 TEST_CASE("a forgotten item and a pruned entry say nothing", "[store_terms]") {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <limits>
 #include <optional>
+#include <stdexcept>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -43,6 +44,8 @@ template <class Store>
     const std::vector<typename Store::item_type>& candidates, const candidate_rules<typename Store::item_type>& rules) {
   detail::require(rules.dislike_limit > 0, "permitted", "dislike_limit must be > 0", rules.dislike_limit);
   const bool asks = std::isfinite(rules.dislike_limit);
+  if (asks && !store.options().dislike_half_life)
+    throw std::logic_error("ebb::permitted: dislike_limit needs a store that keeps dislikes, got one made without");
   permitted_items<typename Store::item_type> out;
   for (const auto& item : candidates) {
     if (rules.allowed && !rules.allowed->contains(item))

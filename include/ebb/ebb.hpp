@@ -16,6 +16,7 @@
 #include "ebb/exploration.hpp"
 #include "ebb/falls_below.hpp"
 #include "ebb/gap_model.hpp"
+#include "ebb/heat_table.hpp"
 #include "ebb/host_terms.hpp"
 #include "ebb/intake.hpp"
 #include "ebb/interest_store.hpp"

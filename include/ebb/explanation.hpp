@@ -48,7 +48,8 @@ struct explained_interest {
 ///   interest = Σ amount · D(now − time)
 ///
 /// With a store's reading for D it is the store's interest, to within rounding.   Complexity: O(n log n).
-/// Errors: std::invalid_argument for an amount that is negative or not finite; std::domain_error for an event after `now`.
+/// Errors: std::invalid_argument for an amount that is negative or not finite, a decay outside [0, 1], or a sum that is not finite;
+///         std::domain_error for an event after `now`.
 template <decay_function Decay>
 [[nodiscard]] explained_interest explain_interest(std::span<const past_event> events, const Decay& decay,
                                                   time_point now) {
@@ -59,20 +60,25 @@ template <decay_function Decay>
     if (e.time > now) throw std::domain_error("ebb::explain_interest: now must not be before an event");
     const duration age = detail::elapsed(e.time, now);
     const auto left = static_cast<double>(decay(age));
+    detail::require(left >= 0 && left <= 1, "explain_interest", "a decay must be in [0, 1]", left);
     out.events.push_back({e.what, age, e.amount, left, e.amount * left});
   }
   std::stable_sort(out.events.begin(), out.events.end(),
                    [](const explained_event& a, const explained_event& b) { return a.contribution > b.contribution; });
   for (const explained_event& e : out.events) out.interest += e.contribution;
+  detail::require(std::isfinite(out.interest), "explain_interest", "the interest must be finite", out.interest);
   return out;
 }
 
 namespace detail {
 
-/// A number as a reader wants it: `%.*g`, where 3 digits tell a score and 2 an age.
+/// A number as a reader wants it: 3 digits tell a score and 2 an age, but the whole part is written out up to a million.
 [[nodiscard]] inline std::string short_number(double value, int digits = 3) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.*g", digits, value);
+  if (std::abs(value) >= 99.5 && std::abs(value) < 999999.5)
+    std::snprintf(text, sizeof text, "%.0f", value);
+  else
+    std::snprintf(text, sizeof text, "%.*g", digits, value);
   return text;
 }
 
@@ -80,7 +86,7 @@ namespace detail {
 
 /// A length of time in the largest unit of which there is at least one: "40 s", "3 min", "5.5 h", "2 days", "3 weeks", "1.5 years".
 ///
-/// Two digits, so that it is right to within 5 %.   Range: gap >= 0, finite.
+/// Two digits or the whole part, so that it is right to within 5 %.   Range: gap >= 0, finite.
 [[nodiscard]] inline std::string in_words(duration gap) {
   struct unit {
     double seconds;
@@ -92,7 +98,7 @@ namespace detail {
   for (const unit& u : units) {
     const double count = gap.count() / u.seconds;
     if (count < 0.995 && u.seconds > 1) continue;
-    const std::string number = count < 99.5 ? detail::short_number(count, 2) : std::to_string(std::llround(count));
+    const std::string number = detail::short_number(count, 2);
     std::string name = u.name;
     if (number == "1" && u.seconds > 3600) name.pop_back();
     return number + name;

@@ -68,7 +68,7 @@ struct fatigue_options {
 /// interest in it. 0 while there are as many uses as so many showings should have brought, and never above: it is not a second interest.
 /// `shows` must outlive the term, and not change while it is read.   Complexity: one look-up and O(lanes) a candidate.
 /// Errors: std::invalid_argument for options out of range, or a reading of another bank than its store's; std::domain_error for a moment
-///         before the user's newest showing.
+///         before the user's newest showing by more than `rank_options::ahead`; within it, showings are read as of the newest.
 template <class ShowStore>
 class fatigue_term {
  public:
@@ -90,12 +90,13 @@ class fatigue_term {
     static_assert(std::same_as<typename ShowStore::user_type, typename Store::user_type> &&
                       std::same_as<typename ShowStore::item_type, typename Store::item_type>,
                   "ebb::fatigue_term: the store of showings must name users and items as the ranked store does");
-    const detail::moment_reading<ShowStore> shown(*shows_, shown_, question.now, name_);
     const detail::moment_reading<Store> used(question.store, used_, question.now, name_);
     std::fill(values.begin(), values.end(), 0.0);
     const auto* const state = shows_->find(question.user);
     if (state == nullptr) return;
-    detail::check_moment(state->newest, question.now, name_, "the showings");
+    const time_point moment =
+        detail::moment_of(state->newest, question.now, question.ahead, "the user's showings", "fatigue_term", name_);
+    const detail::moment_reading<ShowStore> shown(*shows_, shown_, moment, name_);
     for (std::size_t i = 0; i < values.size(); ++i) {
       const auto handle = shows_->handle(question.items[i]);
       const std::size_t entry = handle ? state->entries.find(*handle) : ShowStore::table::npos;

@@ -31,7 +31,9 @@ namespace ebb {
 namespace detail {
 template <class Store>
 class store_access;  // puts saved rows back; see snapshot.hpp
-}
+
+struct one_of_many {};
+}  // namespace detail
 
 /// What can name a user or an item: a value with equality and a std::hash, such as an integer or a string.
 template <class T>
@@ -90,6 +92,10 @@ class interest_store {
     detail::require(Lanes == 0 || kept_.options.lanes.size() == Lanes, "interest_store",
                     "the bank must have as many half-lives as the template says", kept_.options.lanes.size());
   }
+
+  /// One of several stores among which the users of a service are dealt out. It is like any other, but says so where it would be asked
+  /// for what everybody did.   Errors: as the other.
+  interest_store(store_options options, detail::one_of_many) : interest_store(std::move(options)) { shard_ = true; }
 
   // --- writing
 
@@ -365,6 +371,8 @@ class interest_store {
   [[nodiscard]] bool contains(const User& user) const { return kept_.users.contains(user); }
   [[nodiscard]] const store_options& options() const noexcept { return kept_.options; }
   [[nodiscard]] const timescales& lanes() const noexcept { return kept_.options.lanes; }
+  /// Whether other stores hold other users of the same service, so that heat is not everybody's.
+  [[nodiscard]] bool is_shard() const noexcept { return shard_; }
 
   /// Bytes held, growth reserve and indexes included, names' own heap memory not.
   [[nodiscard]] std::size_t bytes() const noexcept { return kept_.bytes(); }
@@ -457,6 +465,7 @@ class interest_store {
 
   detail::store_state<User, Item, T> kept_;
   detail::unit_event unit_;
+  bool shard_ = false;
 };
 
 }  // namespace ebb

@@ -3,6 +3,7 @@
 #define EBB_RANKER_HPP
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <concepts>
 #include <cstddef>
@@ -67,8 +68,8 @@ struct term_options {
 /// What all terms of a ranker share.
 struct ranker_options {
   double prior_strength = 10;  ///< m: with so many events, own and prior count alike; finite and > 0
-  /// How the user's events are counted. Unset: each is one, for ever. Set: each is its amount, decayed by this reading, so that a user who
-  /// was away for long is met like somebody new.
+  /// How the user's events are counted. Unset: each is one, whatever its amount and age, until it is retracted, forgotten or pruned. Set: each
+  /// is its amount, decayed by this reading, so that a user who was away for long is met like somebody new, and pruning hardly matters.
   std::optional<reading> evidence = {};
 };
 
@@ -83,11 +84,37 @@ struct ranker_settings {
   std::vector<term> terms;
 };
 
+namespace detail {
+
+inline void check_settings(const ranker_options& options) {
+  require(std::isfinite(options.prior_strength) && options.prior_strength > 0, "ranker",
+          "prior_strength must be finite and > 0", options.prior_strength);
+}
+inline void check_settings(const std::string& name, const term_options& how) {
+  if (!std::isfinite(how.weight)) require(false, "ranker", "the weight of \"" + name + "\" must be finite", how.weight);
+}
+
+/// Everything but whether there are such terms.
+inline void check_settings(const ranker_settings& settings) {
+  check_settings(settings.options);
+  for (auto t = settings.terms.begin(); t != settings.terms.end(); ++t) {
+    const bool again = std::any_of(settings.terms.begin(), t, [&](const auto& other) { return other.name == t->name; });
+    if (t->name.empty() || again)
+      require(false, "ranker", "settings must name each term once, and none \"\"", "\"" + t->name + "\"");
+    check_settings(t->name, t->how);
+  }
+}
+
+}  // namespace detail
+
 /// One ranking.
 struct rank_options {
   std::size_t k = 10;
   /// Candidates the user used less than this long ago are left out: zero keeps all, `forever` leaves out all that were ever used.
   duration not_seen_for{0};
+  /// Others go on while a user is ranked, and clocks differ: an item's or a friend's newest event may be this much later than `now`, and what
+  /// is asked of it is then read as of that event. Finite and >= 0.
+  duration ahead = std::chrono::minutes(1);
 };
 
 /// A term's part in a score.
@@ -127,7 +154,7 @@ class ranker {
   using item_type = typename Store::item_type;
 
   /// Errors: std::invalid_argument unless prior_strength is finite and > 0.
-  explicit ranker(ranker_options options = {}) : options_(std::move(options)) { check(options_); }
+  explicit ranker(ranker_options options = {}) : options_(std::move(options)) { detail::check_settings(options_); }
 
   /// Adds a term; the sum is taken in the order of adding.
   ///
@@ -140,7 +167,7 @@ class ranker {
     std::string name(term.name());
     detail::require(!name.empty() && find(name) == terms_.end(), "ranker", "a term's name must be new and not empty",
                     "\"" + name + "\"");
-    check(name, how);
+    detail::check_settings(name, how);
     terms_.push_back({std::move(name), how, [term = std::move(term)](const question& asked, std::span<double> values) {
                         term.fill(asked, values);
                       }});
@@ -150,8 +177,10 @@ class ranker {
   /// The `k` best of the candidates, best first; ties go to the one given first.
   ///
   /// A candidate given twice is ranked twice. See candidates.hpp for where candidates come from.
-  /// Errors: std::domain_error when `now` is before the user's newest event; std::invalid_argument when there is no term, not_seen_for
-  ///         is negative or NaN, a term says something that is not finite (naming it), or the evidence is read by another bank.
+  /// Errors: std::domain_error when `now` is before the user's newest event, or by more than options.ahead before that of an item or a friend
+  ///         that a term reads; std::invalid_argument when there is no term, not_seen_for is negative or NaN, ahead is not in [0, ∞), a term
+  ///         says something that is not finite (naming it), or the evidence is read by another bank; std::logic_error from terms that ask for
+  ///         what the store does not keep.
   [[nodiscard]] std::vector<recommendation<item_type>> rank(const Store& store, const user_type& user, time_point now,
                                                             std::span<const item_type> candidates,
                                                             const rank_options& options = {}) const {
@@ -169,19 +198,22 @@ class ranker {
                                                             std::span<const item_type> candidates,
                                                             const rank_options& options, Choose choose) const {
     detail::require(options.not_seen_for >= duration(0), "ranker", "not_seen_for must be >= 0", options.not_seen_for);
+    detail::require(std::isfinite(options.ahead.count()) && options.ahead >= duration(0), "ranker",
+                    "ahead must be finite and >= 0", options.ahead);
     const found all = look_up(store, user, now, candidates, options.not_seen_for);
-    return best({store, user, all.state, now, all.all_kept ? candidates : all.unseen, all.handles, all.entries},
-                choose);
+    return best(
+        {store, user, all.state, now, all.all_kept ? candidates : all.unseen, all.handles, all.entries, options.ahead},
+        choose);
   }
 
   /// What each term says of each candidate before its weight: score_i = Σ_j values(i, j) · weight_j, to rounding.
   ///
   /// Returns (candidates, terms): factor of the term's role · normalised value, the terms in the order they were added. It is what
-  /// weights are learned from: see ranker_trainer.hpp.   Errors: as `rank`.
+  /// weights are learned from: see ranker_trainer.hpp.   Errors: as `rank` with the default options.
   [[nodiscard]] Eigen::MatrixXd values(const Store& store, const user_type& user, time_point now,
                                        std::span<const item_type> candidates) const {
     const found all = look_up(store, user, now, candidates, duration(0));
-    const question asked{store, user, all.state, now, candidates, all.handles, all.entries};
+    const question asked{store, user, all.state, now, candidates, all.handles, all.entries, rank_options().ahead};
     const double events = evidence(asked);
     Eigen::MatrixXd out(static_cast<Eigen::Index>(candidates.size()), static_cast<Eigen::Index>(terms_.size()));
     for (std::size_t j = 0; j < terms_.size(); ++j) {
@@ -203,16 +235,14 @@ class ranker {
   ///
   /// Errors: std::invalid_argument, with nothing changed, unless the settings name each term once and no other, and are in range.
   void apply(const ranker_settings& settings) {
-    check(settings.options);
+    detail::check_settings(settings);
     detail::require(settings.terms.size() == terms_.size(), "ranker::apply", "settings must name each term once",
                     settings.terms.size());
     std::vector<held_term> changed = terms_;
-    std::vector<char> named(changed.size(), 0);
     for (const ranker_settings::term& t : settings.terms) {
-      check(t.name, t.how);
       const auto place = static_cast<std::size_t>(find(t.name) - terms_.begin());
-      detail::require(place < named.size() && std::exchange(named[place], char(1)) == 0, "ranker::apply",
-                      "settings must name each term once and no other", "\"" + t.name + "\"");
+      detail::require(place < changed.size(), "ranker::apply", "settings must name each term once and no other",
+                      "\"" + t.name + "\"");
       changed[place].how = t.how;
     }
     options_ = settings.options;
@@ -264,15 +294,6 @@ class ranker {
     term.fill(asked, values);
     check_finite(values, term.name, "values");
     term.how.scale(values);
-  }
-
-  static void check(const ranker_options& options) {
-    detail::require(std::isfinite(options.prior_strength) && options.prior_strength > 0, "ranker",
-                    "prior_strength must be finite and > 0", options.prior_strength);
-  }
-  static void check(const std::string& name, const term_options& how) {
-    if (!std::isfinite(how.weight))
-      detail::require(false, "ranker", "the weight of \"" + name + "\" must be finite", how.weight);
   }
 
   [[nodiscard]] auto find(const std::string& name) const {

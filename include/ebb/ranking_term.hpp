@@ -3,6 +3,7 @@
 #define EBB_RANKING_TERM_HPP
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <concepts>
 #include <cstddef>
@@ -35,6 +36,8 @@ struct ranking_question {
   std::span<const std::uint32_t> handles;  ///< (n), the store's number of each; no_handle for an item it never met
   std::span<const std::size_t>
       entries;  ///< (n), their places among the user's own entries; no_entry where there is none
+  /// How much later than `now` the newest events of everybody else may be; see `rank_options::ahead`.
+  duration ahead = std::chrono::minutes(1);
 
   [[nodiscard]] std::size_t size() const noexcept { return items.size(); }
 };
@@ -50,11 +53,12 @@ concept ranking_term = std::copy_constructible<Term> &&
   term.fill(question, values);
 };
 
-/// What becomes of a term's values before they are weighted. All keep 0 at 0, the sign and the order, and are continuous.
+/// What becomes of a term's values before they are weighted. All keep 0 at 0 and the sign, are continuous, and never
+/// turn an order round.
 ///
 ///   raw                 v
 ///   logarithmic(unit)   ln(1 + |v| / unit), with v's sign       sums over many magnitudes; a small unit makes it nearly ln v + constant
-///   saturating(unit)    1 − e^(−|v| / unit), with v's sign      in (−1, 1), whatever the other candidates are
+///   saturating(unit)    1 − e^(−|v| / unit), with v's sign      in [−1, 1], whatever the other candidates are; from 37 units on, ±1
 ///   by_largest(floor)   v / max(floor, max_j |v_j|)             in [−1, 1], relative to the candidates of the question
 ///
 /// The floor is what counts as a full value where all candidates are below it. Without one, candidates of which nothing is known would be

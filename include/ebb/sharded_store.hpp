@@ -70,7 +70,9 @@ class sharded_store {
   explicit sharded_store(const store_options& options = {}, std::size_t shards = 64) {
     detail::require(shards >= 1 && shards <= 65536, "sharded_store", "shards must be in [1, 65536]", shards);
     shards_.reserve(shards);
-    for (std::size_t s = 0; s < shards; ++s) shards_.push_back(std::make_unique<shard>(options));
+    for (std::size_t s = 0; s < shards; ++s)
+      shards_.push_back(shards == 1 ? std::make_unique<shard>(store_type(options))
+                                    : std::make_unique<shard>(store_type(options, detail::one_of_many())));
   }
 
   /// What a store holds (one loaded from a snapshot, say), dealt out to shards, as `merge` does.
@@ -81,7 +83,9 @@ class sharded_store {
 
   // --- one user, one lock
 
-  /// Calls f(const store_type&) while nobody writes to the user's shard: several reads as of one moment.
+  /// Calls f(const store_type&) while nobody writes to the user's shard: several reads as of one moment, or a ranking.
+  ///
+  /// What everybody or a friend did is not in that shard: see heat_table.hpp.
   template <std::invocable<const store_type&> Function>
   decltype(auto) read(const User& user, Function&& f) const {
     const shard& s = shard_of(user);
@@ -216,7 +220,7 @@ class sharded_store {
  private:
   // A cache line and its neighbour: no two shards' locks share what a processor fetches at once.
   struct alignas(128) shard {
-    explicit shard(const store_options& options) : store(options) {}
+    explicit shard(store_type empty) : store(std::move(empty)) {}
 
     mutable detail::fair_mutex mutex;
     store_type store;

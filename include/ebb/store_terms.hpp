@@ -17,8 +17,10 @@
 #include "ebb/timescales.hpp"
 
 // The terms an interest store answers by itself. Each takes n candidates in one call: the exponentials are computed once, so a candidate
-// costs O(lanes). A reading of another bank than the store's is refused with std::invalid_argument; a moment before the newest event
-// of whoever is read (a friend, an item's heat), with std::domain_error.
+// costs O(lanes). A reading of another bank than the store's is refused with std::invalid_argument. Others go on while a user is ranked:
+// what a friend or an item was last used for up to `rank_options::ahead` after the moment counts as of that use; later,
+// std::domain_error. What all users or a friend did is not in one shard of a sharded_store: heat and friends are then std::logic_error,
+// and heat_table.hpp has the terms for it.
 
 namespace ebb {
 
@@ -43,7 +45,7 @@ class interest_term {
 
 /// Everybody's decayed interest: the popularity of now, or with a slow reading that of always.
 ///
-/// Errors: std::logic_error for a store without heat.
+/// Errors: std::logic_error for a store without heat, and for one shard of several.
 class heat_term {
  public:
   explicit heat_term(reading how, std::string name = "popularity") : how_(std::move(how)), name_(std::move(name)) {}
@@ -54,9 +56,12 @@ class heat_term {
   void fill(const ranking_question<Store>& question, std::span<double> values) const {
     if (!question.store.options().heat)
       throw std::logic_error("ebb::heat_term: the store must keep heat, got one made with heat = false");
+    detail::refuse_shard(question.store, "heat_term");
     const detail::moment_reading<Store> at(question.store, how_, question.now, name_);
     for (std::size_t i = 0; i < values.size(); ++i)
-      values[i] = question.handles[i] == question.no_handle ? 0.0 : at.heat(question.handles[i], name_);
+      values[i] = question.handles[i] == question.no_handle
+                      ? 0.0
+                      : at.heat(question.handles[i], question.ahead, "heat_term", name_);
   }
 
  private:
@@ -122,6 +127,7 @@ class ema_term {
 /// What the user's friends are into: the sum of their decayed interests.
 ///
 /// `friends_of(user)` → a range of users; those the store does not know add nothing.   Complexity: O(friends · n · lanes).
+/// Errors: std::logic_error for one shard of several.
 template <class FriendsOf>
 class friends_term {
  public:
@@ -132,13 +138,17 @@ class friends_term {
 
   template <class Store>
   void fill(const ranking_question<Store>& question, std::span<double> values) const {
-    const detail::moment_reading<Store> at(question.store, how_, question.now, name_);
+    detail::refuse_shard(question.store, "friends_term");
+    const detail::moment_reading<Store> on_time(question.store, how_, question.now, name_);
     std::fill(values.begin(), values.end(), 0.0);
     auto&& friends = friends_of_(question.user);
     for (const typename Store::user_type& other : friends) {
       const auto* const state = question.store.find(other);
       if (state == nullptr) continue;
-      detail::check_moment(state->newest, question.now, name_, "a friend");
+      const time_point moment =
+          detail::moment_of(state->newest, question.now, question.ahead, "a friend", "friends_term", name_);
+      const detail::moment_reading<Store> at =
+          moment == question.now ? on_time : detail::moment_reading<Store>(question.store, how_, moment, name_);
       for (std::size_t i = 0; i < values.size(); ++i) {
         if (question.handles[i] == question.no_handle) continue;
         const std::size_t entry = state->entries.find(question.handles[i]);

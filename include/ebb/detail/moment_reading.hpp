@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 #include "ebb/detail/lane_grid.hpp"
 #include "ebb/detail/lane_read.hpp"
@@ -14,10 +15,25 @@
 
 namespace ebb::detail {
 
-/// Refuses a moment before the newest thing known of `whose`: an answer would have to forget what is stored.
-inline void check_moment(lane_grid::ticks newest, time_point now, const std::string& term, const char* whose) {
-  if (newest <= now.time_since_epoch().count()) return;
-  throw std::domain_error("ebb::ranker: in term \"" + term + "\", now must not be before the newest event of " + whose);
+/// The moment at which something of others is read: `now`, or that of the newest thing known of `whose` where it is a little later.
+///
+/// Further back an answer would have to forget what is stored: std::domain_error.
+[[nodiscard]] inline time_point moment_of(lane_grid::ticks newest, time_point now, duration ahead,
+                                          std::string_view whose, std::string_view who, std::string_view term = {}) {
+  const time_point last{time_point::duration(newest)};
+  if (last <= now) return now;
+  if (elapsed(now, last) <= ahead) return last;
+  throw std::domain_error("ebb::" + std::string(who) + (term.empty() ? "" : " \"" + std::string(term) + "\"") +
+                          ": now must not be before the newest event of " + std::string(whose) +
+                          " by more than `ahead`");
+}
+
+/// Refuses one of several shards where what all users did is asked for.
+template <class Store>
+void refuse_shard(const Store& store, const char* who) {
+  if (store.is_shard())
+    throw std::logic_error("ebb::" + std::string(who) +
+                           ": the store must hold all users, got one shard of several; see heat_table.hpp");
 }
 
 /// One reading of a store at one moment: K exponentials once, then O(K) an entry, with no look-up by name.
@@ -25,19 +41,22 @@ template <class Store>
 class moment_reading {
  public:
   moment_reading(const Store& store, const reading& how, time_point now, const std::string& term)
-      : store_(store), now_(now), plan_(checked(store, how, term), how, now.time_since_epoch().count()) {}
+      : store_(store), how_(how), now_(now), plan_(checked(store, how, term), how, now.time_since_epoch().count()) {}
 
   /// Interest held in entry number i of a user's.
   [[nodiscard]] double interest(const typename Store::user_state& state, std::size_t i) const {
-    return state.entries.count(i) == 0 ? 0.0 : read(store_.layout(), state.entries, i);
+    return state.entries.count(i) == 0 ? 0.0 : read(store_.layout(), state.entries, i, plan_);
   }
 
-  /// Heat of the item with this number.
-  [[nodiscard]] double heat(std::uint32_t handle, const std::string& term) const {
+  /// Heat of the item with this number, as of its newest use where that is up to `ahead` later.
+  [[nodiscard]] double heat(std::uint32_t handle, duration ahead, std::string_view who,
+                            std::string_view term = {}) const {
     const auto& entries = store_.heat_entries();
     if (entries.count(handle) == 0) return 0.0;
-    check_moment(entries.times(store_.heat_layout(), handle)[0], now_, term, "an item");
-    return read(store_.heat_layout(), entries, handle);
+    const time_point at = moment_of(entries.times(store_.heat_layout(), handle)[0], now_, ahead, "an item", who, term);
+    if (at == now_) return read(store_.heat_layout(), entries, handle, plan_);
+    return read(store_.heat_layout(), entries, handle,
+                read_plan(store_.lanes().grid(), how_, at.time_since_epoch().count()));
   }
 
  private:
@@ -49,13 +68,15 @@ class moment_reading {
   }
 
   template <class Table>
-  [[nodiscard]] double read(const entry_layout& layout, const Table& entries, std::size_t i) const {
+  [[nodiscard]] static double read(const entry_layout& layout, const Table& entries, std::size_t i,
+                                   const read_plan& plan) {
     return with_lanes<0>(layout.lanes, [&](auto lanes) {
-      return read_lanes(layout.grid, lanes, entries.sums(layout, i), entries.times(layout, i)[0], plan_);
+      return read_lanes(layout.grid, lanes, entries.sums(layout, i), entries.times(layout, i)[0], plan);
     });
   }
 
   const Store& store_;
+  const reading& how_;
   time_point now_;
   read_plan plan_;
 };

@@ -65,6 +65,7 @@ struct adl_serializer<ebb::ranker_settings> {
       term.finish();
     }
     fields.finish();
+    ebb::detail::check_settings(settings);
     return settings;
   }
 };

@@ -1,0 +1,11 @@
+# A test: PROGRAM with ARGUMENTS must end well and print what the regular expression EXPECT matches. (CTest's own
+# PASS_REGULAR_EXPRESSION would let a program crash, or a sanitizer complain, after it has printed that.)
+separate_arguments(arguments UNIX_COMMAND "${ARGUMENTS}")
+execute_process(COMMAND "${PROGRAM}" ${arguments} OUTPUT_VARIABLE output RESULT_VARIABLE status)
+message(STATUS "${output}")
+if(NOT status EQUAL 0)
+  message(FATAL_ERROR "ended with ${status}")
+endif()
+if(NOT output MATCHES "${EXPECT}")
+  message(FATAL_ERROR "the output does not match ${EXPECT}")
+endif()
