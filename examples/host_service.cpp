@@ -72,8 +72,7 @@ store_type serve(const ebb::store_options& options, const std::vector<event>& st
                  std::size_t killed_at, request_counts& counts) {
   const std::size_t start = newest_snapshot(folder);
   const auto name = [&](std::size_t position) { return folder / (std::to_string(position) + ".snapshot"); };
-  live_store store =
-      start == 0 ? live_store(options, 8) : live_store(ebb::load_snapshot<store_type>(name(start), &options), 8);
+  live_store store = start == 0 ? live_store(options, 8) : ebb::load_snapshot<live_store>(name(start), &options, 8);
   const auto how = ebb::reading::inverse_half_life(options.lanes);
   popular_now popular;
   ebb::ranker<store_type> ranker;
@@ -99,7 +98,7 @@ store_type serve(const ebb::store_options& options, const std::vector<event>& st
     clock = stream[i].time;
     store.observe(stream[i].user, stream[i].item, stream[i].time);
     if ((i + 1) % 1000 != 0) continue;  // now and then, while ranking goes on:
-    ebb::save_snapshot(store.snapshot(), name(i + 1));
+    ebb::save_snapshot(store, name(i + 1));
     popular.replace(
         std::make_shared<const ebb::heat_table<int>>(ebb::heat_table<int>::of_everybody(store, how, stream[i].time)));
   }

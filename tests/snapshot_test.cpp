@@ -37,9 +37,9 @@ std::string written(const Store& store, snapshot_format format) {
 }
 
 template <class Store>
-Store read_back(const std::string& bytes, const ebb::store_options* wanted = nullptr) {
+Store read_back(const std::string& bytes, const ebb::store_options* wanted = nullptr, std::size_t shards = 64) {
   std::istringstream in(bytes);
-  return ebb::read_snapshot<Store>(in, wanted);
+  return ebb::read_snapshot<Store>(in, wanted, shards);
 }
 
 /// Bit for bit the same state: every name, count, time and sum.
@@ -362,4 +362,68 @@ TEST_CASE("writing and reading hold one record in memory, not the whole file", "
   std::istream in(&bytes);
   check_same(s, ebb::read_snapshot<int_store>(in));
   CHECK(bytes.largest < 20 * 100);
+}
+
+TEST_CASE("a sharded store is written and read shard by shard, and loses nothing", "[snapshot]") {
+  using shards = ebb::sharded_store<int, int, float>;
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    ebb::random_engine random(seed);
+    auto options = oracle::random_options(random);
+    options.dislike_half_life = 50h;
+    shards many(options, 1 + random.below(6));
+    shards::store_type whole(options);  // the truth: the same operations on one store
+    const auto log = oracle::random_log(random, 150, 12, 15, true);
+    oracle::replay(whole, log);
+    oracle::replay(many, log);
+    const auto now = oracle::newest(log) + 1h;
+    const auto how = oracle::random_reading(random, options.lanes);
+    many.prune(how, now, 0, 4);  // heat that is nobody's any more
+    whole.prune(how, now, 0, 4);
+    const auto format = formats[seed % 2];
+    const std::string bytes = written(many, format);
+    const auto together = read_back<shards::store_type>(bytes, &options);
+    auto dealt_out = read_back<shards>(bytes, &options, 1 + random.below(6));
+    auto from_whole = read_back<shards>(written(whole, format), &options, 3);
+    const auto check = [&] {
+      CHECK(together.users() == whole.users());
+      CHECK(dealt_out.users() == whole.users());
+      CHECK(from_whole.size() == whole.size());
+      for (int user = 0; user < 12; ++user)
+        for (int item = 0; item < 15; ++item) {
+          const double truth = whole.interest(user, item, how, now);
+          CHECK(together.interest(user, item, how, now) == truth);
+          CHECK(dealt_out.interest(user, item, how, now) == truth);
+          CHECK(from_whole.interest(user, item, how, now) == truth);
+          CHECK(dealt_out.dislike_of(user, item, now) == whole.dislike_of(user, item, now));
+        }
+      for (int item = 0; item < 15; ++item) {
+        const auto truth = Approx(whole.heat(item, how, now)).epsilon(1e-5).margin(1e-30);
+        CHECK(together.heat(item, how, now) == truth);
+        CHECK(dealt_out.heat(item, how, now) == truth);
+        CHECK(from_whole.heat(item, how, now) == truth);
+      }
+    };
+    check();
+    // The heat came to the shard of the user whose it is: it goes when they go.
+    for (const int user : {log.front().user, log.back().user}) {
+      whole.forget_user(user);
+      dealt_out.forget_user(user);
+    }
+    for (int item = 0; item < 15; ++item)
+      CHECK(dealt_out.heat(item, how, now) == Approx(whole.heat(item, how, now)).epsilon(1e-4).margin(1e-6));
+  }
+}
+
+TEST_CASE("a sharded snapshot is refused as any other, and the number of shards is checked", "[snapshot]") {
+  using shards = ebb::sharded_store<std::string, std::string, float>;
+  const shards many(small_store(), 3);
+  const std::string bytes = written(many, snapshot_format::binary);
+  for (std::size_t cut = 0; cut < bytes.size(); ++cut)
+    CHECK_THROWS_AS(read_back<shards>(bytes.substr(0, cut)), ebb::snapshot_error);
+  const ebb::store_options other{.lanes = {1h}};
+  CHECK_THROWS_WITH(read_back<shards>(bytes, &other), contains("of another shape"));
+  CHECK_THROWS_AS((read_back<shards>(bytes, nullptr, 0)), std::invalid_argument);
+  scratch place;
+  ebb::save_snapshot(many, place.file());
+  CHECK(ebb::load_snapshot<shards>(place.file()).size() == many.size());
 }

@@ -200,8 +200,7 @@ class sharded_store {
       const std::unique_lock lock(shards_[n]->mutex);
       shards_[n]->store.merge_users(other, [&](const User& user) { return number_of(user) == n; });
     }
-    const std::unique_lock lock(shards_.front()->mutex);
-    shards_.front()->store.merge_pruned_heat(other);
+    update_shard(0, [&](store_type& s) { s.merge_pruned_heat(other); });
   }
 
   /// All shards as one store, while others go on writing: each shard is copied under its lock, and joined without it.
@@ -209,8 +208,15 @@ class sharded_store {
   /// Memory: the result and one shard's copy.
   [[nodiscard]] store_type snapshot() const {
     store_type whole(options());
-    for (const auto& s : shards_) whole.merge(copy_of(*s));
+    for (std::size_t n = 0; n < shards_.size(); ++n) whole.merge(copy_of_shard(n));
     return whole;
+  }
+
+  /// One shard's users and their heat at one moment; n in [0, shards()).   (To a file: `save_snapshot` takes the sharded store itself.)
+  [[nodiscard]] store_type copy_of_shard(std::size_t n) const {
+    detail::require(n < shards_.size(), "sharded_store::copy_of_shard", "n must be below shards()", n);
+    const std::shared_lock lock(shards_[n]->mutex);
+    return shards_[n]->store;
   }
 
   [[nodiscard]] std::size_t shards() const noexcept { return shards_.size(); }
@@ -218,6 +224,8 @@ class sharded_store {
   [[nodiscard]] const timescales& lanes() const noexcept { return options().lanes; }
 
  private:
+  friend class detail::store_access<store_type>;
+
   // A cache line and its neighbour: no two shards' locks share what a processor fetches at once.
   struct alignas(128) shard {
     explicit shard(store_type empty) : store(std::move(empty)) {}
@@ -226,9 +234,10 @@ class sharded_store {
     store_type store;
   };
 
-  [[nodiscard]] static store_type copy_of(const shard& s) {
-    const std::shared_lock lock(s.mutex);
-    return s.store;
+  template <class Function>
+  void update_shard(std::size_t n, Function&& f) {
+    const std::unique_lock lock(shards_[n]->mutex);
+    std::invoke(std::forward<Function>(f), shards_[n]->store);
   }
 
   [[nodiscard]] std::size_t number_of(const User& user) const {

@@ -200,24 +200,47 @@ class store_state {
     check_shape(other);
     if (!options.heat) return;
     entry_table<double> left = other.heat;
-    double noise[max_lanes];
     for (const auto& [user, state] : other.users)
-      for (std::size_t i = 0; i < state.entries.size(); ++i) {
-        const std::uint32_t handle = state.entries.item(i);
-        const std::uint32_t count = state.entries.count(i);
-        if (count == 0 || left.count(handle) == 0) continue;
-        const auto row = left.row(heat_layout, handle);
-        if (*row.count <= count)
-          clear_interest(heat_layout, row);
-        else
-          subtract_row(heat_layout, row, layout, state.entries, i, noise);
-      }
-    for (std::size_t h = 0; h < left.size(); ++h)
-      if (left.count(h) > 0)
-        add_row(heat_layout, heat.row(heat_layout, handle_of(other.items[h])), heat_layout, left, h, no_time);
+      subtract_from(left, state, [&](std::size_t i) { return state.entries.item(i); });
+    add_heat(left, other.items);
   }
 
+  /// Adds what a user's entries say to the heat of their items.
+  void add_heat_of(const user_state& state) {
+    for (std::size_t i = 0; i < state.entries.size(); ++i)
+      add_row(heat_layout, heat.row(heat_layout, state.entries.item(i)), layout, state.entries, i, state.first);
+  }
+
+  /// Takes a user of another store, whose entry i is of our item number items[i], out of the heat.
+  void subtract_heat_of(const user_state& state, std::span<const std::uint32_t> of) {
+    subtract_from(heat, state, [&](std::size_t i) { return of[i]; });
+  }
+
+  /// Adds all of another store's heat, and nothing else of it.
+  void add_heat(const store_state& other) { add_heat(other.heat, other.items); }
+
  private:
+  template <class ItemOf>
+  void subtract_from(entry_table<double>& from, const user_state& state, ItemOf item_of) const noexcept {
+    double noise[max_lanes];
+    for (std::size_t i = 0; i < state.entries.size(); ++i) {
+      const std::uint32_t handle = item_of(i);
+      const std::uint32_t count = state.entries.count(i);
+      if (count == 0 || from.count(handle) == 0) continue;
+      const auto row = from.row(heat_layout, handle);
+      if (*row.count <= count)
+        clear_interest(heat_layout, row);
+      else
+        subtract_row(heat_layout, row, layout, state.entries, i, noise);
+    }
+  }
+
+  void add_heat(const entry_table<double>& more, const name_index<Item>& names) {
+    for (std::size_t h = 0; h < more.size(); ++h)
+      if (more.count(h) > 0)
+        add_row(heat_layout, heat.row(heat_layout, handle_of(names[h])), heat_layout, more, h, no_time);
+  }
+
   void check_shape(const store_state& other) const {
     const char* const difference = difference_of(options, other.options);
     if (difference != nullptr)
