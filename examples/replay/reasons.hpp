@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstddef>
 #include <iostream>
 #include <optional>
 #include <set>
@@ -13,7 +14,9 @@
 #include <string>
 #include <vector>
 
+#include "ebb/decay.hpp"
 #include "ebb/event_log.hpp"
+#include "ebb/explanation.hpp"
 #include "ebb/next_task.hpp"
 #include "ebb/replay.hpp"
 #include "input.hpp"
@@ -50,26 +53,22 @@ inline std::vector<std::size_t> highest(const std::vector<double>& scores, std::
   return order;
 }
 
-/// What the log says of one user's use of one item.
+/// What the log says of one user's use of one item: how often, and event by event what is left of it.
 inline std::string history_of(const input& in, ebb::user_id user, ebb::item_id item, ebb::time_point now,
                               ebb::duration half_life) {
-  std::size_t uses = 0;
-  double interest = 0;
+  const ebb::exponential_decay<double> decay(half_life);
+  std::vector<ebb::past_event> uses;
   double whole = 0;
-  ebb::time_point last{};
   for (const ebb::logged_event& event : in.log.events()) {
     if (event.user != user || event.time >= now) continue;
-    const double left = std::exp2(-(ebb::duration(now - event.time) / half_life));
-    whole += left;
-    if (event.item != item) continue;
-    ++uses;
-    interest += left;
-    last = event.time;
+    whole += decay(now - event.time);
+    if (event.item == item) uses.push_back({in.log.behaviours()[event.behaviour], event.time});
   }
-  const double share = whole > 0 ? 100 * interest / whole : 0;
-  return "last used " + length_of(now - last) + " ago, used " + grouped(uses) + (uses == 1 ? " time" : " times") +
-         ", decayed interest " + (interest < 1e-3 ? "under 0.001" : short_number(interest)) + " (" + fixed(share, 1) +
-         " % of the user's)";
+  const ebb::explained_interest why = ebb::explain_interest(uses, decay, now);
+  const double share = whole > 0 ? 100 * why.interest / whole : 0;
+  return "last used " + length_of(now - uses.back().time) + " ago, used " + grouped(uses.size()) +
+         (uses.size() == 1 ? " time" : " times") + ", decayed interest (" + fixed(share, 1) + " % of the user's) " +
+         ebb::one_line(why, 2);
 }
 
 /// Prints what `model`, which has seen the whole log, would offer the user to come back to in the second behind the log.
