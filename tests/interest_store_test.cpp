@@ -1001,3 +1001,34 @@ TEST_CASE("empty names are names", "[interest_store]") {
   CHECK(s.forget_user(""));
   CHECK((s.users() == 0 && s.size() == 0));
 }
+
+TEMPLATE_TEST_CASE("the best of many items are those of a full sort by interest", "[interest_store]", float, double) {
+  for (std::uint64_t seed = 0; seed < 30; ++seed) {
+    ebb::random_engine random(seed);
+    ebb::store_options options = oracle::random_options(random);
+    options.dislike_half_life = 24h;
+    ebb::interest_store<int, int, TestType> s(options);
+    const int items = 150 + static_cast<int>(random.below(400));
+    for (int i = 0; i < 3 * items; ++i) {
+      const int item = static_cast<int>(random.below(static_cast<std::uint64_t>(items)));
+      const double age = std::exp(std::log(1e9) * random.uniform());  // seconds, up to 30 years
+      const auto time = day(12000) - std::chrono::nanoseconds(static_cast<std::int64_t>(age * 1e9));
+      if (random.below(10) == 0)
+        s.dislike(1, item, time);  // an entry without interest, perhaps
+      else
+        s.observe(1, item, time, std::exp(5 * random.normal()));
+    }
+    const auto now = day(12000) + std::chrono::seconds(random.below(100) == 0 ? 0 : random.below(1 << 28));
+    const auto how = oracle::random_reading(random, options.lanes);
+    const auto all = s.top(1, static_cast<std::size_t>(2 * items), how, now);  // all of them: nothing can be left out
+    REQUIRE(all.size() == s.size());
+    for (std::size_t i = 1; i < all.size(); ++i) CHECK(all[i - 1].log2_interest >= all[i].log2_interest);
+    for (std::size_t i = 0; i < all.size(); i += 7)
+      CHECK(all[i].interest == Approx(s.interest(1, all[i].item, how, now)).margin(1e-200));
+    for (const std::size_t k : {std::size_t{0}, std::size_t{1}, std::size_t{10}, std::size_t{60}}) {
+      const auto best = s.top(1, k, how, now);
+      REQUIRE(best.size() == k);
+      for (std::size_t i = 0; i < k; ++i) CHECK(best[i].item == all[i].item);
+    }
+  }
+}

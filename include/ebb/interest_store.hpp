@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "ebb/detail/best_entries.hpp"
 #include "ebb/detail/entry_layout.hpp"
 #include "ebb/detail/entry_table.hpp"
 #include "ebb/detail/lane_read.hpp"
@@ -306,11 +307,10 @@ class interest_store {
     if (state == nullptr) return out;
     check_now(*state, now);
     std::vector<detail::scored_entry> scores;
-    score_all(state->entries, plan, scores);
-    const std::size_t kept = std::min(k, scores.size());
-    std::partial_sort(scores.begin(), scores.begin() + static_cast<std::ptrdiff_t>(kept), scores.end());
-    scores.resize(kept);
-    out.reserve(kept);
+    detail::with_lanes<Lanes>(kept_.layout.lanes, [&](auto lanes) {
+      detail::best_entries(kept_.layout, lanes, state->entries, k, ticks_of(now), plan, scores);
+    });
+    out.reserve(scores.size());
     for (const detail::scored_entry& s : scores)
       out.push_back({kept_.items[state->entries.item(s.position)], interest_of(s),
                      s.value > 0 ? std::log2(s.value) : s.log2, to_time(s.last)});
