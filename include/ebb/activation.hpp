@@ -29,6 +29,27 @@ using flat_array = Eigen::Array<T, Eigen::Dynamic, 1>;
 /// √(2/π) · 2, the factor of z in gelu's gate, and that of z³.
 inline constexpr double gelu_linear = 1.5957691216057308, gelu_cubic = 0.044715 * gelu_linear;
 
+/// max(0, z), which unlike Eigen's own keeps NaN; by packets of numbers, which a compiler makes of a plain loop only from -O3 on.
+template <std::floating_point T>
+struct rectified {
+  [[nodiscard]] T operator()(const T& z) const { return z < T(0) ? T(0) : z; }
+  template <class Packet>
+  [[nodiscard]] Packet packetOp(const Packet& z) const {
+    return Eigen::internal::pandnot(z, Eigen::internal::pcmp_lt(z, Eigen::internal::pzero(z)));
+  }
+};
+
+/// 1 where z > 0, else 0.
+template <std::floating_point T>
+struct is_positive {
+  [[nodiscard]] T operator()(const T& z) const { return z > T(0) ? T(1) : T(0); }
+  template <class Packet>
+  [[nodiscard]] Packet packetOp(const Packet& z) const {
+    return Eigen::internal::pand(Eigen::internal::pset1<Packet>(T(1)),
+                                 Eigen::internal::pcmp_lt(Eigen::internal::pzero(z), z));
+  }
+};
+
 /// The factor of z in gelu, σ(2√(2/π) · (z + 0.044715 z³)), elementwise.
 /// Past |z| = 10 it is 0 or 1 to within 1e-37; z² stops growing there so that a huge z stays finite, and below −10 it is 0, since a huge −z
 /// times the least that the vectorised σ gives is not small.
@@ -38,6 +59,23 @@ void gelu_gate(const Eigen::Ref<const flat_array<T>>& z, Eigen::Ref<flat_array<T
 }
 
 }  // namespace detail
+
+}  // namespace ebb
+
+namespace Eigen::internal {
+
+template <class T>
+struct functor_traits<ebb::detail::rectified<T>> {
+  enum { Cost = 2 * NumTraits<T>::AddCost, PacketAccess = packet_traits<T>::HasCmp };
+};
+template <class T>
+struct functor_traits<ebb::detail::is_positive<T>> {
+  enum { Cost = 2 * NumTraits<T>::AddCost, PacketAccess = packet_traits<T>::HasCmp };
+};
+
+}  // namespace Eigen::internal
+
+namespace ebb {
 
 /// value = φ(z) and slope = φ′(z), elementwise, for training; both exact for the formulas above, NaN stays NaN in value.
 ///
@@ -51,15 +89,10 @@ void activate(activation kind, const Eigen::Ref<const detail::flat_array<T>>& z,
       value = z;
       slope.setOnes();
       break;
-    case activation::relu: {
-      const T* const in =
-          z.data();  // plain loops: the compiler vectorises them, and NaN stays NaN, unlike in Eigen's max
-      T* const out = value.data();
-      T* const rise = slope.data();
-      for (Eigen::Index i = 0; i < z.size(); ++i) out[i] = in[i] < T(0) ? T(0) : in[i];
-      for (Eigen::Index i = 0; i < z.size(); ++i) rise[i] = in[i] > T(0) ? T(1) : T(0);
+    case activation::relu:
+      value = z.unaryExpr(detail::rectified<T>());
+      slope = z.unaryExpr(detail::is_positive<T>());
       break;
-    }
     case activation::tanh:
       value = z.tanh();
       slope = T(1) - value.square();
@@ -82,11 +115,9 @@ void activate(activation kind, Eigen::Ref<detail::flat_array<T>> z, Eigen::Ref<d
   switch (kind) {
     case activation::identity:
       break;
-    case activation::relu: {
-      T* const in_out = z.data();
-      for (Eigen::Index i = 0; i < z.size(); ++i) in_out[i] = in_out[i] < T(0) ? T(0) : in_out[i];
+    case activation::relu:
+      z = z.unaryExpr(detail::rectified<T>());
       break;
-    }
     case activation::tanh:
       z = z.tanh();
       break;

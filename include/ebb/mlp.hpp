@@ -255,6 +255,12 @@ class mlp {
 
   /// z = W_l · in + b_l into the head of `z`; in: (fan_in, columns).
   void apply(std::size_t l, const Eigen::Ref<const matrix>& in, vector& z) const {
+    if (in.cols() == 1) {  // a matrix product for one column would still pack both factors
+      auto out = z.head(layers_[l].units);
+      out = bias(l);
+      out.noalias() += weight(l) * in.col(0);
+      return;
+    }
     Eigen::Map<matrix> out = view(z, l, 0, in.cols());
     out.noalias() = weight(l) * in;
     out.colwise() += bias(l);
