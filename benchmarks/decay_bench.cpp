@@ -17,6 +17,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "bench_size.hpp"
+
 #ifndef EBB_BENCH_NATIVE
 #include <ebb/decay.hpp>
 #endif
@@ -44,13 +46,13 @@ constexpr T half_lives_per_scale = T(3) / T(168);
 template <class T>
 constexpr T exponent = T(0.5);
 
-constexpr int most = 10'000'000;
+const std::int64_t most = bench_size(300'000, 10'000'000, 10'000'000);
 
 /// Gaps in hours, log-uniform from minutes to a year.
 template <class T>
 std::span<const T> gaps(std::size_t n) {
   static const std::vector<T> hours = [] {
-    std::vector<T> x(most);
+    std::vector<T> x(static_cast<std::size_t>(most));
     std::uint64_t state = 1;
     for (T& gap : x) {
       state = state * 6364136223846793005U + 1442695040888963407U;

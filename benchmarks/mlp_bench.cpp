@@ -141,8 +141,8 @@ void predict_gelu(benchmark::State& state) {
 
 }  // namespace
 
-BENCHMARK(train_relu_by_loops)->Arg(3000)->Unit(benchmark::kMicrosecond);
-BENCHMARK(train_relu)->Arg(32)->Arg(3000)->Unit(benchmark::kMicrosecond);
-BENCHMARK(train_gelu)->Arg(3000)->Unit(benchmark::kMicrosecond);
-BENCHMARK(train_gelu_dropout)->Arg(3000)->Unit(benchmark::kMicrosecond);
-BENCHMARK(predict_gelu)->Arg(50)->Arg(3000)->Unit(benchmark::kMicrosecond);
+BENCHMARK(train_relu_by_loops)->Name("pass_relu/loops")->Arg(3000)->Unit(benchmark::kMicrosecond);
+BENCHMARK(train_relu)->Name("pass_relu/ebb")->Arg(32)->Arg(3000)->Unit(benchmark::kMicrosecond);
+BENCHMARK(train_gelu)->Name("pass_gelu/ebb")->Arg(3000)->Unit(benchmark::kMicrosecond);
+BENCHMARK(train_gelu_dropout)->Name("pass_gelu_dropout/ebb")->Arg(3000)->Unit(benchmark::kMicrosecond);
+BENCHMARK(predict_gelu)->Name("predict_gelu/ebb")->Arg(50)->Arg(3000)->Unit(benchmark::kMicrosecond);

@@ -84,7 +84,7 @@ std::vector<std::uint64_t> by_hand(const std::vector<std::uint64_t>& from) {
   return best;
 }
 
-void run(benchmark::State& state, std::vector<std::uint64_t> (*way)(const std::vector<std::uint64_t>&)) {
+void rank(benchmark::State& state, std::vector<std::uint64_t> (*way)(const std::vector<std::uint64_t>&)) {
   const auto from = candidates(static_cast<std::size_t>(state.range(0)));
   if (way(from) != by_hand(from)) throw std::logic_error("the ranking is wrong");
   for (auto _ : state) {
@@ -211,17 +211,16 @@ void page(benchmark::State& state) {
     const auto list = make();
     benchmark::DoNotOptimize(list.data());
   }
-  state.SetItemsProcessed(state.iterations() * 1000);
 }
 
-BENCHMARK(page);
-BENCHMARK_CAPTURE(run, by_hand, &by_hand)->Arg(100)->Arg(4096);
-BENCHMARK_CAPTURE(run, ranker, &through_ranker)->Arg(100)->Arg(4096);
-BENCHMARK_CAPTURE(choose, mmr_by_hand, &mmr_by_hand, nullptr)->Arg(1000);
-BENCHMARK_CAPTURE(choose, mmr, &mmr, &mmr_by_hand)->Arg(1000);
-BENCHMARK_CAPTURE(choose, mmr_with_quotas, &mmr_with_quotas, nullptr)->Arg(1000);
-BENCHMARK_CAPTURE(choose, dpp, &dpp, nullptr)->Arg(1000);
-BENCHMARK_CAPTURE(choose, epsilon_greedy, &epsilon_greedy, nullptr)->Arg(1000);
-BENCHMARK_CAPTURE(choose, gumbel_top_k, &gumbel, nullptr)->Arg(1000);
+BENCHMARK(page)->Name("page/ebb/1000");
+BENCHMARK_CAPTURE(rank, by_hand, &by_hand)->Arg(100)->Arg(4096);
+BENCHMARK_CAPTURE(rank, ebb, &through_ranker)->Arg(100)->Arg(4096);
+BENCHMARK_CAPTURE(choose, mmr_by_hand, &mmr_by_hand, nullptr)->Name("mmr/by_hand")->Arg(1000);
+BENCHMARK_CAPTURE(choose, mmr, &mmr, &mmr_by_hand)->Name("mmr/ebb")->Arg(1000);
+BENCHMARK_CAPTURE(choose, mmr_with_quotas, &mmr_with_quotas, nullptr)->Name("mmr_with_quotas/ebb")->Arg(1000);
+BENCHMARK_CAPTURE(choose, dpp, &dpp, nullptr)->Name("dpp/ebb")->Arg(1000);
+BENCHMARK_CAPTURE(choose, epsilon_greedy, &epsilon_greedy, nullptr)->Name("epsilon_greedy/ebb")->Arg(1000);
+BENCHMARK_CAPTURE(choose, gumbel_top_k, &gumbel, nullptr)->Name("gumbel_top_k/ebb")->Arg(1000);
 
 }  // namespace

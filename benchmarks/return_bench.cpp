@@ -128,7 +128,7 @@ void by_member(benchmark::State& state) {
 
 }  // namespace
 
-BENCHMARK(features)->Arg(10)->Arg(100)->Arg(1000)->Unit(benchmark::kMicrosecond);
-BENCHMARK(scorer)->Arg(10)->Arg(100)->Arg(1000)->Unit(benchmark::kMicrosecond);
-BENCHMARK(scorer_warm)->Arg(10)->Arg(100)->Arg(1000)->Unit(benchmark::kMicrosecond);
-BENCHMARK(by_member)->Arg(10)->Arg(100)->Arg(1000)->Unit(benchmark::kMicrosecond);
+BENCHMARK(features)->Name("return_features/ebb")->Arg(10)->Arg(100)->Arg(1000)->Unit(benchmark::kMicrosecond);
+BENCHMARK(scorer)->Name("return_score/ebb")->Arg(10)->Arg(100)->Arg(1000)->Unit(benchmark::kMicrosecond);
+BENCHMARK(scorer_warm)->Name("return_score/ebb_warm")->Arg(10)->Arg(100)->Arg(1000)->Unit(benchmark::kMicrosecond);
+BENCHMARK(by_member)->Name("return_score/by_member")->Arg(10)->Arg(100)->Arg(1000)->Unit(benchmark::kMicrosecond);

@@ -2,7 +2,7 @@
 // What do an update, a read and a top-k cost, beside the two things people write by hand? Per (user, item) those keep
 //   naive_timestamps: every event's time, summed over on each read (exact for any decay, and it grows);
 //   naive_pair:       a (value, time) pair, right for one exponential only.
-// 1,000 users × 50 or 1,000 items; every benchmark checks what it computed once against the raw events.
+// 1,000 users × 50 or 1,000 items; names are path/who/lanes/items. Every benchmark checks what it computed once against the raw events.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -14,6 +14,8 @@
 #include <vector>
 
 #include <benchmark/benchmark.h>
+
+#include "bench_size.hpp"
 
 #include "ebb/interest_store.hpp"
 #include "ebb/random.hpp"
@@ -184,7 +186,7 @@ void memory(benchmark::State& state) {
   double bytes = 0;
   for (auto _ : state) {
     Store s(ebb::reading::inverse_half_life(bank));
-    for (id user = 0; user < 100000; ++user)
+    for (id user = 0; user < bench_size(5000, 100000, 100000); ++user)
       for (id item = 0; item < 50; ++item) s.observe(user, item, start + std::chrono::seconds(user));
     bytes = static_cast<double>(s.store().bytes()) / static_cast<double>(s.store().size());
   }
@@ -201,27 +203,31 @@ void sharded_update(benchmark::State& state) {
   }
 }
 
-BENCHMARK(update<naive_pair>)->Arg(1);
-BENCHMARK(update<naive_timestamps>)->Arg(8);
-BENCHMARK(update<ours<double, 1, false>>)->Arg(1);
-BENCHMARK(update<ours<float, 8, false>>)->Arg(8);
-BENCHMARK(update<ours<float, 0, false>>)->Arg(8)->Arg(7)->Arg(16);
-BENCHMARK(update<ours<float, 8, true>>)->Arg(8);
+BENCHMARK(update<naive_pair>)->Name("update/pair")->Arg(1);
+BENCHMARK(update<naive_timestamps>)->Name("update/timestamps")->Arg(8);
+BENCHMARK(update<ours<double, 1, false>>)->Name("update/ebb")->Arg(1);
+BENCHMARK(update<ours<float, 8, false>>)->Name("update/ebb")->Arg(8);
+BENCHMARK(update<ours<float, 0, false>>)->Name("update/ebb_lanes_at_run_time")->Arg(8)->Arg(7)->Arg(16);
+BENCHMARK(update<ours<float, 8, true>>)->Name("update/ebb_heat")->Arg(8);
 
-BENCHMARK(read<naive_pair>)->Arg(1);
-BENCHMARK(read<naive_timestamps>)->Arg(8);
-BENCHMARK(read<ours<double, 1, false>>)->Arg(1);
-BENCHMARK(read<ours<float, 8, false>>)->Arg(8);
+BENCHMARK(read<naive_pair>)->Name("read/pair")->Arg(1);
+BENCHMARK(read<naive_timestamps>)->Name("read/timestamps")->Arg(8);
+BENCHMARK(read<ours<double, 1, false>>)->Name("read/ebb")->Arg(1);
+BENCHMARK(read<ours<float, 8, false>>)->Name("read/ebb")->Arg(8);
 
-BENCHMARK(top10<naive_pair>)->Args({1, 50})->Args({1, 1000});
-BENCHMARK(top10<naive_timestamps>)->Args({8, 50})->Args({8, 1000});
-BENCHMARK(top10<ours<double, 1, false>>)->Args({1, 50})->Args({1, 1000});
-BENCHMARK(top10<ours<float, 8, false>>)->Args({8, 50})->Args({8, 1000});
-BENCHMARK(top10<ours<float, 0, false>>)->Args({8, 50})->Args({8, 1000})->Args({16, 1000});
+BENCHMARK(top10<naive_pair>)->Name("top10/pair")->Args({1, 50})->Args({1, 1000});
+BENCHMARK(top10<naive_timestamps>)->Name("top10/timestamps")->Args({8, 50})->Args({8, 1000});
+BENCHMARK(top10<ours<double, 1, false>>)->Name("top10/ebb")->Args({1, 50})->Args({1, 1000});
+BENCHMARK(top10<ours<float, 8, false>>)->Name("top10/ebb")->Args({8, 50})->Args({8, 1000});
+BENCHMARK(top10<ours<float, 0, false>>)
+    ->Name("top10/ebb_lanes_at_run_time")
+    ->Args({8, 50})
+    ->Args({8, 1000})
+    ->Args({16, 1000});
 
-BENCHMARK(memory<ours<double, 1, true>>)->Arg(1)->Iterations(1)->Unit(benchmark::kSecond);
-BENCHMARK(memory<ours<float, 8, true>>)->Arg(8)->Iterations(1)->Unit(benchmark::kSecond);
+BENCHMARK(memory<ours<double, 1, true>>)->Name("memory/ebb")->Arg(1)->Iterations(1)->Unit(benchmark::kSecond);
+BENCHMARK(memory<ours<float, 8, true>>)->Name("memory/ebb")->Arg(8)->Iterations(1)->Unit(benchmark::kSecond);
 
-BENCHMARK(sharded_update)->Threads(1)->Threads(2);
+BENCHMARK(sharded_update)->Name("sharded_update/ebb")->Threads(1)->Threads(2);
 
 }  // namespace
