@@ -170,7 +170,7 @@ row compared(const measured& ours, const std::vector<measured>& all) {
   return out;
 }
 
-/// A growth path's params beside its first ones, by time and, where they are counted, by bytes, whichever grew more.
+/// A growth path's params beside its first ones: by bytes where they are counted, else by time.
 row grown(const measured& ours, const measured& first) {
   row out = row_of(ours);
   out["best_peer"] = "itself at " + first.params;
