@@ -46,7 +46,7 @@ constexpr T half_lives_per_scale = T(3) / T(168);
 template <class T>
 constexpr T exponent = T(0.5);
 
-const std::int64_t most = bench_size(300'000, 10'000'000, 10'000'000);
+const std::int64_t most = bench_size(200'000, 10'000'000, 10'000'000);
 
 /// Gaps in hours, log-uniform from minutes to a year.
 template <class T>

@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+#include "bench_size.hpp"
+
 #ifndef EBB_BENCH_NATIVE
 #include <ebb/interest_store.hpp>
 #endif
@@ -226,9 +228,8 @@ void add(std::string who) {
   who += "_native";
 #endif
   benchmark::RegisterBenchmark(("top10_k" + std::to_string(K) + "/" + who).c_str(), top10<K, Way>)
-      ->Arg(1'000)
-      ->Arg(10'000)
-      ->Arg(100'000);
+      ->RangeMultiplier(10)
+      ->Range(1'000, bench_size(10'000, 100'000, 100'000));
 }
 
 template <int K>
