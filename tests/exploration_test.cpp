@@ -80,6 +80,31 @@ TEST_CASE("a propensity stays exact where sums would cancel or overflow", "[expl
   CHECK(list.picks[0].propensity == 1);
 }
 
+TEST_CASE("a pinned score changes nothing among the others", "[exploration]") {
+  const std::vector<double> rest{0, 0, 3};
+  for (const double pin : {1e9, 1e15, 1e16, 1e18, 1e300, std::numeric_limits<double>::max()}) {
+    const std::vector<double> scores{0, pin, 0, 3};
+    check_policy(ebb::gumbel_top_k(1), scores, 1e-12);
+    check_frequencies(ebb::gumbel_top_k(1), scores, 2);
+    check_frequencies(ebb::gumbel_top_k(1), std::vector<double>{pin, pin, 0, -pin, -pin}, 4);
+    list_policy::each_list(3, 2, [&](const order_type& order) {
+      order_type with{1};
+      for (const std::size_t i : order) with.push_back(i == 0 ? 0 : i + 1);
+      CHECK(ebb::gumbel_top_k(1).log_propensity(scores, with) ==
+            Approx(ebb::gumbel_top_k(1).log_propensity(rest, order)));
+    });
+  }
+  for (const double tau : {1e-10, 1e-17, 1e-250, std::numeric_limits<double>::min()}) {
+    const std::vector<double> scores{1e5, 0, 0, tau, 2 * tau};
+    check_policy(ebb::gumbel_top_k(tau), scores, 1e-12);
+    check_frequencies(ebb::gumbel_top_k(tau), scores, 3);
+    CHECK(std::exp(ebb::gumbel_top_k(tau).log_propensity(scores, order_type{0, 3})) ==
+          Approx(std::exp(1.0) / (2 + std::exp(1.0) + std::exp(2.0))));
+  }
+  const double huge = std::numeric_limits<double>::max();
+  check_frequencies(ebb::gumbel_top_k(huge), std::vector<double>{huge, 0, -huge}, 2);
+}
+
 TEST_CASE("exploration answers nothing for nothing and refuses nonsense", "[exploration]") {
   const std::vector<double> scores{1, 2};
   CHECK(ebb::epsilon_greedy(0.5).draw({}, 3, 0).picks.empty());
@@ -91,5 +116,6 @@ TEST_CASE("exploration answers nothing for nothing and refuses nonsense", "[expl
   CHECK_THROWS_WITH(ebb::epsilon_greedy(1.5), contains("epsilon must be in [0, 1], got 1.5"));
   CHECK_THROWS_AS(ebb::epsilon_greedy(std::nan("")), std::invalid_argument);
   CHECK_THROWS_AS(ebb::gumbel_top_k(0), std::invalid_argument);
+  CHECK_THROWS_WITH(ebb::gumbel_top_k(1e-310), contains("temperature must be a normal number > 0, got 1e-310"));
   CHECK_THROWS_WITH(ebb::gumbel_top_k(1).draw(std::vector<double>{std::nan("")}, 1, 0), contains("must be finite"));
 }

@@ -141,69 +141,91 @@ class epsilon_greedy {
 
 /// At each place candidate i with a probability that grows with its score: softmax without replacement, drawn all at once.
 ///
-///   P(i is next) = e^(score_i/τ) / Σ_left e^(score_j/τ);   the list is the k highest of score_i/τ + a Gumbel draw
+///   P(i is next) = e^(score_i/τ) / Σ_left e^(score_j/τ);   the list is the k highest of score_i + τ · a Gumbel draw
 ///
-/// τ is in the units of the scores: two that differ by τ are e times as likely, whatever else is offered. (`diversify` draws the same way
-/// with an eye on similarity and caps; its temperature is in units of the score range.)
-/// Complexity: O(n + n log k).   Errors: std::invalid_argument unless τ is finite and > 0 and the scores are finite.
+/// τ is in the units of the scores: two that differ by τ are e times as likely, whatever else is offered, be it a score pinned at 1e18.
+/// (`diversify` draws the same way with an eye on similarity and caps; its temperature is in units of the score range.)
+/// The log of a probability below e^(−1e308) is −∞.   Complexity: O(n + n log k).
+/// Errors: std::invalid_argument unless τ is a normal number > 0 and the scores are finite.
 /// Source: Plackett, Applied Statistics 24, 1975; Kool, van Hoof and Welling, Stochastic beams and where to find them, ICML 2019.
 class gumbel_top_k {
  public:
   explicit gumbel_top_k(double temperature) : temperature_(temperature) {
-    detail::require(std::isfinite(temperature) && temperature > 0, "gumbel_top_k", "temperature must be finite and > 0",
-                    temperature);
+    detail::require(std::isnormal(temperature) && temperature > 0, "gumbel_top_k",
+                    "temperature must be a normal number > 0", temperature);
   }
 
   [[nodiscard]] explored_list draw(std::span<const double> scores, std::size_t k, std::uint64_t seed) const {
+    detail::check_scores(scores, "gumbel_top_k");
     random_engine random(seed);
-    const std::vector<double> logits = scaled(scores);
-    std::vector<double> keys;
+    std::vector<key> keys;
     std::vector<std::size_t> order(scores.size());
+    const double unit = safe_unit(scores);
     for (std::size_t i = 0; i < order.size(); ++i) {
       order[i] = i;
-      keys.push_back(logits[i] + detail::gumbel(random));
+      keys.push_back(exact_sum(scores[i] * unit, temperature_ * unit * detail::gumbel(random)));
     }
     const auto kept = order.begin() + static_cast<std::ptrdiff_t>(std::min(k, order.size()));
-    std::partial_sort(order.begin(), kept, order.end(),
-                      [&](std::size_t a, std::size_t b) { return keys[a] != keys[b] ? keys[a] > keys[b] : a < b; });
+    std::partial_sort(order.begin(), kept, order.end(), [&](std::size_t a, std::size_t b) {
+      if (keys[a].high != keys[b].high) return keys[a].high > keys[b].high;
+      return keys[a].low != keys[b].low ? keys[a].low > keys[b].low : a < b;
+    });
     order.erase(kept, order.end());
-    return detail::explored(order, log_probabilities(logits, order));
+    return detail::explored(order, log_probabilities(scores, order));
   }
 
   [[nodiscard]] double log_propensity(std::span<const double> scores, std::span<const std::size_t> order) const {
-    const std::vector<double> logits = scaled(scores);
+    detail::check_scores(scores, "gumbel_top_k");
     if (!detail::is_order(order, scores.size())) return detail::never;
     double sum = 0;
-    for (const double log : log_probabilities(logits, order)) sum += log;
+    for (const double log : log_probabilities(scores, order)) sum += log;
     return sum;
   }
 
  private:
-  /// The scores over τ, the highest at 0, so that no scale overflows; the far below stays possible in name only.
-  [[nodiscard]] std::vector<double> scaled(std::span<const double> scores) const {
-    detail::check_scores(scores, "gumbel_top_k");
-    std::vector<double> out(scores.begin(), scores.end());
-    const double highest = out.empty() ? 0.0 : *std::max_element(out.begin(), out.end());
-    for (double& s : out) s = std::max((s - highest) / temperature_, -1e300);
-    return out;
+  /// A score and its noise, of which neither may swallow the other.
+  struct key {
+    double high;  // their sum, rounded
+    double low;   // what rounding took from it
+  };
+
+  /// a + b without loss. Source: Knuth, The Art of Computer Programming, volume 2, 3rd edition 1997, section 4.2.2, theorem B.
+  [[nodiscard]] static key exact_sum(double a, double b) noexcept {
+    const double sum = a + b;
+    const double of_b = sum - a;
+    return {sum, (a - (sum - of_b)) + (b - of_b)};
   }
 
-  /// ln P of each pick. The sum over those left is built from the last pick back to the first, so that nothing cancels.
-  [[nodiscard]] static std::vector<double> log_probabilities(std::span<const double> logits,
-                                                             std::span<const std::size_t> order) {
-    std::vector<char> picked(logits.size(), 0);
+  /// A power of two in which no score with its noise overflows: a draw is below 2^6.
+  [[nodiscard]] double safe_unit(std::span<const double> scores) const {
+    double largest = temperature_;
+    for (const double s : scores) largest = std::max(largest, std::abs(s));
+    return largest > 1e300 ? 0x1p-8 : 1.0;
+  }
+
+  /// (a − b)/τ, where the difference itself may overflow.
+  [[nodiscard]] double gap(double a, double b) const noexcept { return (a / 2 - b / 2) / temperature_ * 2; }
+
+  /// ln P of each pick. The sum over those left is built from the last pick back to the first, so that nothing cancels, and is taken relative
+  /// to the highest of them, so that what stands higher no longer counts once it is picked.
+  [[nodiscard]] std::vector<double> log_probabilities(std::span<const double> scores,
+                                                      std::span<const std::size_t> order) const {
+    std::vector<char> picked(scores.size(), 0);
     for (const std::size_t i : order) picked[i] = 1;
     double highest = detail::never;
-    for (std::size_t i = 0; i < logits.size(); ++i)
-      if (picked[i] == 0) highest = std::max(highest, logits[i]);
+    for (std::size_t i = 0; i < scores.size(); ++i)
+      if (picked[i] == 0) highest = std::max(highest, scores[i]);
     double sum = 0;
-    for (std::size_t i = 0; i < logits.size(); ++i)
-      if (picked[i] == 0) sum += std::exp(logits[i] - highest);
-    double left = highest == detail::never ? detail::never : highest + std::log(sum);
+    for (std::size_t i = 0; i < scores.size(); ++i)
+      if (picked[i] == 0) sum += std::exp(gap(scores[i], highest));
+    double left = std::log(sum);  // ln Σ e^((score − highest)/τ)
     std::vector<double> logs(order.size());
     for (std::size_t j = order.size(); j-- > 0;) {
-      left = detail::log_add(left, logits[order[j]]);
-      logs[j] = logits[order[j]] - left;
+      const double score = scores[order[j]];
+      const double above = gap(score, highest);  // all there is if none is left
+      left = above > 0 ? detail::log_add(left - above, 0) : detail::log_add(left, above);
+      highest = std::max(highest, score);
+      logs[j] = gap(score, highest) - left;
     }
     return logs;
   }
