@@ -7,6 +7,7 @@
 #include <numeric>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "catch.hpp"
@@ -179,6 +180,92 @@ TEST_CASE("standard errors are the scatter of weights learned from logs of the s
     for (const double w : found[j]) variance += (w - mean) * (w - mean) / (logs - 1);
     CHECK(std::sqrt(variance) == Approx(told[j]).epsilon(0.45));  // the scatter of 40 is known to 11 %: four of those
   }
+}
+
+TEST_CASE("under importances standard errors are the scatter, too", "[ranker_trainer]") {
+  // Half the lists are seen once in twenty times, and count twenty times.
+  ebb::ranker<store> ranker;
+  for (const int j : {0, 1})
+    ranker.add(ebb::function_term("host " + std::to_string(j), [j](int user, int item, ebb::time_point) {
+      return std::sin((7 + 4 * j) * user + (3 + j) * item);
+    }));
+  const store s({.lanes = how.bank()});
+  const std::vector<int> few(items.begin(), items.begin() + 6);
+  constexpr int logs = 200;
+  std::vector<std::vector<double>> found(2);
+  std::vector<double> told(2, 0);
+  for (int log = 0; log < logs; ++log) {
+    ebb::random_engine random(1000 + static_cast<std::uint64_t>(log));
+    ebb::ranker_trainer<store> trainer(ranker);
+    for (int n = 0; n < 1500; ++n) {
+      const int user = static_cast<int>(random.below(1000));
+      const double propensity = user % 2 == 0 ? 1.0 : 0.05;
+      std::size_t chosen = 0;
+      double highest = -1e300;  // the conditional logit as the highest of scores with Gumbel noise
+      for (const int i : few) {
+        const double score = std::sin(7 * user + 3 * i) - 0.5 * std::sin(11 * user + 4 * i) -
+                             std::log(-std::log1p(-random.uniform()) + 1e-300);
+        if (score > highest) chosen = static_cast<std::size_t>(i);
+        highest = std::max(highest, score);
+      }
+      if (random.uniform() < propensity) trainer.observe(s, user, day(1), few, chosen, 1 / propensity);
+    }
+    const auto learned = trainer.fit({.ridge = 1e-3});
+    CHECK(learned.converged);
+    for (std::size_t j = 0; j < 2; ++j) {
+      found[j].push_back(learned.settings.terms[j].how.weight);
+      told[j] += learned.errors[j] / logs;
+    }
+  }
+  for (std::size_t j = 0; j < 2; ++j) {
+    const double mean = std::accumulate(found[j].begin(), found[j].end(), 0.0) / logs;
+    double variance = 0;
+    for (const double w : found[j]) variance += (w - mean) * (w - mean) / (logs - 1);
+    CHECK(std::abs(mean - (j == 0 ? 1.0 : -0.5)) < 4 * std::sqrt(variance / logs) + 0.02);
+    CHECK(std::sqrt(variance) == Approx(told[j]).epsilon(0.2));  // the scatter of 200 is known to 5 %
+  }
+}
+
+TEST_CASE("standard errors know no unit, neither the importances' nor a term's", "[ranker_trainer]") {
+  const store s({.lanes = how.bank()});
+  const auto learn = [&](double unit, double importance, double ridge) {
+    ebb::ranker<store> r;
+    r.add(ebb::function_term("host", [unit](int u, int i, ebb::time_point) { return unit * std::sin(7 * u + 3 * i); }));
+    ebb::ranker_trainer<store> trainer(r);
+    for (int n = 0; n < 100; ++n)
+      trainer.observe(s, n, day(1), items, static_cast<std::size_t>(n * n % 12), importance);
+    const auto learned = trainer.fit({.ridge = ridge});
+    return std::pair(learned.settings.terms[0].how.weight * unit, learned.errors[0] * unit);
+  };
+  const auto plain = learn(1, 1, 1);
+  for (const double times : {1e-6, 0.01, 100.0, 1e200}) {
+    const auto counted = learn(1, times, times);
+    CHECK(counted.first == Approx(plain.first).epsilon(1e-4));
+    CHECK(counted.second == Approx(plain.second).epsilon(1e-4));
+  }
+  for (const double unit : {1e-280, 1e-200, 1e150, 1e160, 1e280}) {
+    const auto other = learn(unit, 1, 1);
+    CHECK(other.first == Approx(plain.first));
+    CHECK(other.second == Approx(plain.second));
+  }
+  CHECK_THROWS_WITH(learn(1e300, 1, 1), contains("a term must spread by 0 or by 1e-290 to 1e290"));
+  CHECK_THROWS_WITH(learn(1e-300, 1, 1), contains("a term must spread by 0 or by 1e-290 to 1e290"));
+  CHECK_THROWS_WITH(learn(1, 1e300, 1), contains("importances must add up to 1e300 at most"));
+}
+
+TEST_CASE("a descent cut short says so", "[ranker_trainer]") {
+  ebb::ranker<store> r;
+  r.add(ebb::function_term("host", [](int u, int i, ebb::time_point) { return std::sin(7 * u + 3 * i); }));
+  ebb::ranker_trainer<store> trainer(r);
+  const store s({.lanes = how.bank()});
+  for (int n = 0; n < 200; ++n) {
+    std::size_t best = 0;
+    for (const int i : items)
+      if (std::sin(7 * n + 3 * i) > std::sin(7 * n + 3 * static_cast<int>(best))) best = static_cast<std::size_t>(i);
+    trainer.observe(s, n, day(1), items, best);
+  }
+  CHECK(!trainer.fit({.steps = 1}).converged);
+  CHECK(trainer.fit().converged);
 }
 
 TEST_CASE("the weights are the minimum of the stated sum", "[ranker_trainer]") {

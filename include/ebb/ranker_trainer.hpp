@@ -27,11 +27,12 @@ struct ranker_trainer_options {
 /// Learned weights and how far they are to be trusted.
 struct learned_weights {
   ranker_settings settings;  ///< for ranker::apply: the weights learned, all else as it was
-  std::vector<double>
-      errors;             ///< (terms), each weight's standard error; infinite for a term the lists say nothing about
+  /// (terms), each weight's standard error; infinite for a term the lists say nothing about.
+  std::vector<double> errors;
   double loss;            ///< mean −ln P(chosen), in nats a list, of the learned weights
   double loss_before;     ///< of the weights the ranker had
   double loss_of_chance;  ///< of ranking at random
+  bool converged;         ///< whether a Newton step more would move no weight by more than a hundredth of its error
 };
 
 /// Learns a ranker's weights from lists in which something was chosen.
@@ -44,10 +45,17 @@ struct learned_weights {
 /// minimum. A term that says the same of all candidates of every list has spread 0 and keeps its weight. Roles, normalisations and the prior's
 /// strength are not learned.
 /// Lists of a policy that showed some items less readily are unbiased with importance = 1 / propensity of what was seen.
+///
+///   errors² = diagonal of   H⁻¹ (Σ_lists importance² · g gᵀ) H⁻¹
+///
+/// g: the gradient of −ln P(chosen) of one list, H: the second derivative of the whole sum. That is the scatter of the weights over many logs of
+/// independent lists, whatever the importances and even where no weights make the model true; for few lists, or choices that
+/// the weights foretell without fail, it says too little.
 /// Memory: terms · candidates numbers a list.
 /// Source: McFadden, Conditional logit analysis of qualitative choice behavior, 1974; Cao et al., Learning to rank: from pairwise to listwise
 ///         approach, ICML 2007, with one relevant item; Joachims, Swaminathan and Schnabel, Unbiased learning-to-rank with biased feedback,
-///         WSDM 2017, for the importance.
+///         WSDM 2017, for the importance; Huber, The behavior of maximum likelihood estimates under nonstandard conditions, 5th Berkeley
+///         Symposium 1967, and White, Econometrica 48, 1980, for the errors.
 template <class Store>
 class ranker_trainer {
  public:
@@ -75,40 +83,43 @@ class ranker_trainer {
 
   /// The weights that make the choices likeliest.
   ///
-  /// Complexity: O(steps · lists · candidates · terms).
-  /// Errors: std::invalid_argument when no list has been taken in, the ridge is not finite and > 0, or steps < 1.
+  /// Complexity: O(steps · lists · candidates · terms), and once O(lists · candidates · terms²) for the errors.
+  /// Errors: std::invalid_argument when no list has been taken in, the ridge is not finite and > 0, steps < 1, the importances add up to
+  ///         more than 1e300, or a term's spread is neither 0 nor in [1e-290, 1e290].
   [[nodiscard]] learned_weights fit(const ranker_trainer_options& options = {}) const {
     constexpr const char* where = "ranker_trainer";
     detail::require(!lists_.empty(), where, "there must be a list", lists_.size());
     detail::require(std::isfinite(options.ridge) && options.ridge > 0, where, "ridge must be finite and > 0",
                     options.ridge);
     detail::require(options.steps >= 1, where, "steps must be >= 1", options.steps);
-    learned_weights out{ranker_.settings(), {}, 0, 0, 0};
+    const double mass = importance();
+    detail::require(mass <= 1e300, where, "importances must add up to 1e300 at most", mass);
+    learned_weights out{ranker_.settings(), {}, 0, 0, 0, false};
     Eigen::VectorXd weights(static_cast<Eigen::Index>(out.settings.terms.size()));
     for (Eigen::Index j = 0; j < weights.size(); ++j) weights[j] = term(out, j).how.weight;
-    const Eigen::VectorXd spread = spreads();
-    const double mass = importance();
-    out.loss_before = loss(weights, nullptr, nullptr) / mass;
-    out.loss_of_chance = loss(Eigen::VectorXd::Zero(weights.size()), nullptr, nullptr) / mass;
+    const Eigen::VectorXd spread = spreads(mass);
+    for (const double s : spread)
+      detail::require(s == 0 || (s >= 1e-290 && s <= 1e290), where, "a term must spread by 0 or by 1e-290 to 1e290", s);
+    const Eigen::VectorXd per_spread = (spread.array() > 0).select(spread.array().max(1e-290).inverse(), 0.0);
+    out.loss_before = loss(weights) / mass;
+    out.loss_of_chance = loss(Eigen::VectorXd::Zero(weights.size())) / mass;
 
     const auto unscaled = [&](const Eigen::VectorXd& x) {  // x: weight · spread
-      return Eigen::VectorXd((spread.array() > 0).select(x.array() / spread.array().max(smallest), weights.array()));
+      return Eigen::VectorXd((spread.array() > 0).select(x.array() * per_spread.array(), weights.array()));
     };
     const auto objective = [&](const Eigen::VectorXd& x, Eigen::VectorXd& gradient) {
-      Eigen::VectorXd slope = Eigen::VectorXd::Zero(x.size());
-      const double value = loss(unscaled(x), &slope, nullptr);
-      gradient =
-          (spread.array() > 0).select(slope.array() / spread.array().max(smallest) + options.ridge * x.array(), 0.0);
-      return value + options.ridge / 2 * x.squaredNorm();
+      gradient = options.ridge * x;
+      const double value = loss(unscaled(x), per_spread, gradient) + options.ridge / 2 * x.squaredNorm();
+      gradient /= mass + options.ridge;  // so that the unit of the importances decides nothing
+      return value / (mass + options.ridge);
     };
     const detail::minimum found =
         detail::minimise(objective, Eigen::VectorXd::Zero(weights.size()), options.steps, 1e-12);
     weights = unscaled(found.x);
-
-    Eigen::MatrixXd curvature = Eigen::MatrixXd::Zero(weights.size(), weights.size());
-    out.loss = loss(weights, nullptr, &curvature) / mass;
-    for (Eigen::Index j = 0; j < weights.size(); ++j) curvature(j, j) += options.ridge * spread[j] * spread[j];
-    out.errors = standard_errors(curvature, spread);
+    out.loss = loss(weights) / mass;
+    Eigen::VectorXd gradient(weights.size());
+    objective(found.x, gradient);
+    judge(out, weights, gradient * (mass + options.ridge), per_spread, options.ridge);
     for (Eigen::Index j = 0; j < weights.size(); ++j) term(out, j).how.weight = weights[j];
     return out;
   }
@@ -120,8 +131,6 @@ class ranker_trainer {
     double importance;
   };
 
-  static constexpr double smallest = std::numeric_limits<double>::min();
-
   [[nodiscard]] static ranker_settings::term& term(learned_weights& of, Eigen::Index j) {
     return of.settings.terms[static_cast<std::size_t>(j)];
   }
@@ -132,62 +141,79 @@ class ranker_trainer {
     return sum;
   }
 
-  /// (terms): the root of the mean variance of a term's values within a list.
-  [[nodiscard]] Eigen::VectorXd spreads() const {
-    Eigen::VectorXd variance = Eigen::VectorXd::Zero(lists_.front().values.cols());
-    for (const list& one : lists_) {
-      const Eigen::RowVectorXd mean = one.values.colwise().mean();
-      variance += one.importance * (one.values.rowwise() - mean).array().square().colwise().mean().matrix().transpose();
-    }
-    const Eigen::VectorXd spread = (variance / importance()).cwiseSqrt();
-    // What rounding leaves of a constant is no spread.
-    Eigen::VectorXd largest = Eigen::VectorXd::Zero(spread.size());
+  /// (terms): the root of the mean variance of a term's values within a list, taken in units of its largest value.
+  [[nodiscard]] Eigen::VectorXd spreads(double mass) const {
+    Eigen::VectorXd largest = Eigen::VectorXd::Zero(lists_.front().values.cols());
     for (const list& one : lists_) largest = largest.cwiseMax(one.values.cwiseAbs().colwise().maxCoeff().transpose());
-    return (spread.array() > 1e-12 * largest.array()).select(spread, 0.0);
+    Eigen::VectorXd variance = Eigen::VectorXd::Zero(largest.size());
+    for (const list& one : lists_)
+      for (Eigen::Index j = 0; j < largest.size(); ++j) {
+        if (!(largest[j] > 0)) continue;
+        const Eigen::ArrayXd shares = one.values.col(j).array() / largest[j];
+        variance[j] += one.importance / mass * (shares - shares.mean()).square().mean();
+      }
+    // What rounding leaves of a constant is no spread.
+    const Eigen::VectorXd shares = variance.cwiseSqrt();
+    return (shares.array() > 1e-12).select(shares.cwiseProduct(largest), 0.0);
   }
 
-  /// Σ importance · −ln P(chosen); adds to its gradient (terms) and its curvature (terms, terms) where they are asked for.
-  [[nodiscard]] double loss(const Eigen::VectorXd& weights, Eigen::VectorXd* gradient,
-                            Eigen::MatrixXd* curvature) const {
+  /// How likely each candidate of a list is (candidates), and −ln P(chosen).
+  [[nodiscard]] static std::pair<Eigen::VectorXd, double> chances(const list& one, const Eigen::VectorXd& weights) {
+    Eigen::VectorXd scores = one.values * weights;
+    scores.array() -= scores.maxCoeff();
+    Eigen::VectorXd likely = scores.array().exp();
+    const double total = likely.sum();
+    likely /= total;
+    return {std::move(likely), std::log(total) - scores[one.chosen]};
+  }
+
+  /// (terms): the gradient of −ln P(chosen) by weight · spread.
+  [[nodiscard]] static Eigen::VectorXd slope(const list& one, const Eigen::VectorXd& chance,
+                                             const Eigen::VectorXd& per_spread) {
+    return per_spread.cwiseProduct(one.values.transpose() * chance - one.values.row(one.chosen).transpose());
+  }
+
+  /// Σ importance · −ln P(chosen).
+  [[nodiscard]] double loss(const Eigen::VectorXd& weights) const {
+    double sum = 0;
+    for (const list& one : lists_) sum += one.importance * chances(one, weights).second;
+    return sum;
+  }
+
+  /// The same; adds its gradient by weight · spread (terms) to `gradient`.
+  [[nodiscard]] double loss(const Eigen::VectorXd& weights, const Eigen::VectorXd& per_spread,
+                            Eigen::VectorXd& gradient) const {
     double sum = 0;
     for (const list& one : lists_) {
-      Eigen::VectorXd scores = one.values * weights;
-      scores.array() -= scores.maxCoeff();
-      const Eigen::VectorXd likely = scores.array().exp();
-      const double total = likely.sum();
-      sum += one.importance * (std::log(total) - scores[one.chosen]);
-      if (gradient == nullptr && curvature == nullptr) continue;
-      const Eigen::VectorXd chance = likely / total;
-      const Eigen::VectorXd mean = one.values.transpose() * chance;
-      if (gradient != nullptr) *gradient += one.importance * (mean - one.values.row(one.chosen).transpose());
-      if (curvature != nullptr)
-        *curvature +=
-            one.importance * (one.values.transpose() * chance.asDiagonal() * one.values - mean * mean.transpose());
+      const auto [chance, nats] = chances(one, weights);
+      sum += one.importance * nats;
+      gradient += one.importance * slope(one, chance, per_spread);
     }
     return sum;
   }
 
-  /// The roots of the diagonal of the inverse curvature, over the terms that have a spread.
-  [[nodiscard]] static std::vector<double> standard_errors(const Eigen::MatrixXd& curvature,
-                                                           const Eigen::VectorXd& spread) {
-    std::vector<Eigen::Index> spoken;
-    for (Eigen::Index j = 0; j < spread.size(); ++j)
-      if (spread[j] > 0) spoken.push_back(j);
-    std::vector<double> errors(static_cast<std::size_t>(spread.size()), std::numeric_limits<double>::infinity());
-    const auto n = static_cast<Eigen::Index>(spoken.size());
-    Eigen::MatrixXd scaled(n, n);  // by the spreads, so that its units do not spoil its condition
-    for (Eigen::Index a = 0; a < n; ++a)
-      for (Eigen::Index b = 0; b < n; ++b) {
-        const Eigen::Index i = spoken[static_cast<std::size_t>(a)];
-        const Eigen::Index j = spoken[static_cast<std::size_t>(b)];
-        scaled(a, b) = curvature(i, j) / spread[i] / spread[j];
-      }
-    const Eigen::MatrixXd inverse = scaled.llt().solve(Eigen::MatrixXd::Identity(n, n));
-    for (Eigen::Index a = 0; a < n; ++a) {
-      const Eigen::Index i = spoken[static_cast<std::size_t>(a)];
-      errors[static_cast<std::size_t>(i)] = std::sqrt(inverse(a, a)) / spread[i];
+  /// Writes `errors` and `converged`; gradient (terms): of the whole sum by weight · spread.
+  void judge(learned_weights& out, const Eigen::VectorXd& weights, const Eigen::VectorXd& gradient,
+             const Eigen::VectorXd& per_spread, double ridge) const {
+    const Eigen::Index n = weights.size();
+    Eigen::MatrixXd curvature = ridge * Eigen::MatrixXd::Identity(n, n);
+    for (const list& one : lists_) {
+      const Eigen::VectorXd chance = chances(one, weights).first;
+      Eigen::MatrixXd off = one.values.rowwise() - (one.values.transpose() * chance).transpose();
+      off *= per_spread.asDiagonal();
+      curvature.noalias() += one.importance * (off.transpose() * chance.asDiagonal() * off);
     }
-    return errors;
+    const Eigen::LLT<Eigen::MatrixXd> factor(curvature);
+    Eigen::VectorXd squares = Eigen::VectorXd::Zero(n);
+    for (const list& one : lists_) {
+      const Eigen::VectorXd own = one.importance * slope(one, chances(one, weights).first, per_spread);
+      squares += factor.solve(own).cwiseAbs2();
+    }
+    const Eigen::VectorXd errors = squares.cwiseSqrt();  // of weight · spread
+    const Eigen::VectorXd step = factor.solve(gradient);
+    out.converged = (step.array().abs() <= 0.01 * errors.array()).all();
+    for (Eigen::Index j = 0; j < n; ++j)
+      out.errors.push_back(per_spread[j] > 0 ? errors[j] * per_spread[j] : std::numeric_limits<double>::infinity());
   }
 
   ranker<Store> ranker_;
