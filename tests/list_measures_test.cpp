@@ -62,5 +62,7 @@ TEST_CASE("the Gini index equals its definition by all pairs and its closed form
       for (const double b : x) apart += std::abs(a - b);
     CHECK(ebb::gini_index(x) == Approx(apart / (2 * static_cast<double>(x.size()) * sum)).margin(1e-14));
   }
+  for (const double unit : {1e308, 1e-320})  // in units that overflow or underflow
+    CHECK(ebb::gini_index(std::vector<double>{0, unit, unit, 0}) == Approx(0.5));
   CHECK_THROWS_AS(ebb::gini_index(std::vector<double>{-1, 2}), std::invalid_argument);
 }

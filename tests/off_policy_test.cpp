@@ -109,6 +109,50 @@ TEST_CASE("weights by hand: plain, self-normalised and capped", "[off_policy]") 
   CHECK(ebb::self_normalised_inverse_propensity(raised).value == Approx(normalised.value + 10));
 }
 
+TEST_CASE("large weights and rewards neither overflow nor vanish", "[off_policy]") {
+  // The same log in other units: each weight e^shift times as large.
+  const std::vector<ebb::logged_showing> log{{1, -3, -1}, {0, -2, -1}, {2, -1, -5}, {-1, -4, -1}};
+  const auto plain = ebb::inverse_propensity(log);
+  const auto normalised = ebb::self_normalised_inverse_propensity(log);
+  for (const double shift : {100.0, 400.0, 700.0, -400.0, -700.0})
+    for (const double unit : {1.0, 1e-300, 1e300}) {
+      auto moved = log;
+      for (auto& s : moved) {
+        (shift > 0 ? s.log_logged : s.log_target) -= std::abs(shift);
+        s.reward *= unit;
+      }
+      const auto self = ebb::self_normalised_inverse_propensity(moved);
+      CHECK(self.value / unit == Approx(normalised.value));
+      CHECK(self.standard_error / unit == Approx(normalised.standard_error));
+      CHECK(self.effective_showings == Approx(normalised.effective_showings));
+      CHECK(self.largest_weight == Approx(std::exp(shift) * normalised.largest_weight));
+      const double expected = plain.value * std::exp(shift) * unit;
+      if (!std::isfinite(expected)) {
+        CHECK_THROWS_WITH(ebb::inverse_propensity(moved), contains("the value must be finite"));
+        continue;
+      }
+      const auto value = ebb::inverse_propensity(moved);
+      CHECK(value.value == Approx(expected));
+      CHECK(value.standard_error == Approx(plain.standard_error * std::exp(shift) * unit));
+      CHECK(value.effective_showings == Approx(plain.effective_showings));
+    }
+  const std::vector<ebb::logged_showing> beyond{{1, -720, 0}, {1, -1, -1}};
+  CHECK_THROWS_WITH(ebb::self_normalised_inverse_propensity(beyond), contains("a weight must be finite"));
+  CHECK(ebb::self_normalised_inverse_propensity(beyond, 1e300).value == 1);
+}
+
+TEST_CASE("one showing tells no error", "[off_policy]") {
+  using log = std::vector<ebb::logged_showing>;
+  CHECK(ebb::inverse_propensity(log{{1, -2, -1}}).standard_error == infinite);
+  CHECK(ebb::inverse_propensity(log{{1, -2, -1}}).value == Approx(std::exp(1.0)));
+  const log one_weighted{{1, -2, -1}, {0, -1, -infinite}};
+  CHECK(ebb::self_normalised_inverse_propensity(one_weighted).standard_error == infinite);
+  CHECK(std::isfinite(ebb::inverse_propensity(one_weighted).standard_error));
+  CHECK(ebb::inverse_propensity({}).standard_error == infinite);
+  CHECK(ebb::self_normalised_inverse_propensity(log(2, {1, -1, -infinite})).standard_error == infinite);
+  CHECK(ebb::inverse_propensity(log(2, {1, -1, -infinite})).effective_showings == 0);
+}
+
 TEST_CASE("off-policy estimates of nothing are nothing, and nonsense is refused", "[off_policy]") {
   CHECK(ebb::inverse_propensity({}).value == 0);
   const std::vector<ebb::logged_showing> none{{1.0, -1.0, -infinite}};

@@ -20,7 +20,8 @@ namespace ebb {
 ///
 /// Range: [0, 1] for similarities in [0, 1]; 0 for fewer than two items.   Complexity: O(k²) similarities.
 /// Errors: std::invalid_argument when a similarity is not finite.
-/// Source: Ziegler, McNee, Konstan and Lausen, Improving recommendation lists through topic diversification, WWW 2005.
+/// Source: Smyth and McClave, Similarity vs. diversity, ICCBR 2001; Ziegler, McNee, Konstan and Lausen, Improving recommendation lists through
+///         topic diversification, WWW 2005, have the sum of the similarities.
 template <class Item, class Similarity>
 [[nodiscard]] double intra_list_diversity(std::span<const Item> list, const Similarity& similarity) {
   if (list.size() < 2) return 0;
@@ -82,16 +83,19 @@ template <class Item>
 /// Errors: std::invalid_argument for an amount that is negative or not finite.   Source: Gini, Variabilità e mutabilità, 1912.
 [[nodiscard]] inline double gini_index(std::span<const double> shown) {
   std::vector<double> sorted(shown.begin(), shown.end());
-  double sum = 0;
-  for (const double x : sorted) {
+  for (const double x : sorted)
     detail::require(std::isfinite(x) && x >= 0, "gini_index", "an amount must be finite and >= 0", x);
-    sum += x;
-  }
-  if (sum == 0) return 0;
   std::sort(sorted.begin(), sorted.end());
+  const double largest = sorted.empty() ? 0.0 : sorted.back();
+  if (largest == 0) return 0;
   const auto n = static_cast<double>(sorted.size());
+  double sum = 0;  // in units of the largest, so that it cannot overflow
   double weighted = 0;
-  for (std::size_t j = 0; j < sorted.size(); ++j) weighted += (2 * static_cast<double>(j + 1) - n - 1) * sorted[j];
+  for (std::size_t j = 0; j < sorted.size(); ++j) {
+    const double share = sorted[j] / largest;
+    sum += share;
+    weighted += (2 * static_cast<double>(j + 1) - n - 1) * share;
+  }
   return weighted / n / sum;
 }
 
