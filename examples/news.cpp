@@ -72,6 +72,7 @@ int main() {
       .add(ebb::freshness_term(ebb::exponential_decay<double>(hours(12)),
                                [&](int i) { return std::optional(at(i).published); }));
   const auto now = monday + hours(240);
+  ebb::random_engine seeds(5);          // one for each page
   for (const int reader : {1, 1000}) {  // one who reads topic 1, one who is new
     const auto ranked = ranker.rank(store, reader, now, ebb::hottest_items(store, 60, quick, now),
                                     {.k = 30, .not_seen_for = ebb::forever});
@@ -82,8 +83,8 @@ int main() {
     };
     const auto topic = [&](std::size_t i) { return at(ranked[i].item).topic; };
     const auto page = ebb::diversify(
-        scores, {.k = 5, .relevance = 1, .per_category = 3, .duplicate = 1, .temperature = 0.02, .seed = 5}, same_story,
-        topic);
+        scores, {.k = 5, .relevance = 1, .per_category = 3, .duplicate = 1, .temperature = 0.02, .seed = seeds()},
+        same_story, topic);
     std::printf("reader %d, ln propensity %.1f:", reader, page.log_propensity);
     for (const auto& pick : page.picks)
       std::printf(" topic %d (%.0f h)", topic(pick.index),

@@ -36,6 +36,7 @@ int main() {
 
   const auto now = monday + days(20);
   const auto popular = ebb::hottest_items(store, 6, slow, now);  // for everybody; each adds their own
+  ebb::random_engine seeds(7);                                   // one for each list
   for (const char* const user : {"ann", "bob", "zoe"}) {
     const auto ranked = ranker.rank(store, user, now, ebb::with_own_items(store, user, popular));
     std::vector<double> scores;
@@ -43,7 +44,7 @@ int main() {
     // Never more than two of a kind, and now and then another order, whose probability is known.
     const auto category = [&](std::size_t i) { return kind.at(ranked[i].item); };
     const auto list =
-        ebb::diversify(scores, {.k = 4, .relevance = 1, .per_category = 2, .temperature = 0.05, .seed = 7},
+        ebb::diversify(scores, {.k = 4, .relevance = 1, .per_category = 2, .temperature = 0.05, .seed = seeds()},
                        ebb::no_similarity{}, category);
     std::printf("%s (ln propensity %.2f)\n", user, list.log_propensity);
     for (const auto& pick : list.picks) {

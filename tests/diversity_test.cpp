@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -282,7 +283,8 @@ TEST_CASE("quotas are met as far as there are candidates, and change no more tha
     for (std::size_t c = 0; c < 4; ++c) owed += std::min(least[c] = random.below(3), there[c]);
     const auto quota = [&](std::size_t c) { return least[c]; };
     const std::size_t k = std::max<std::size_t>(owed, 1 + random.below(8));
-    const ebb::diversity_options options{.k = k, .relevance = 1, .temperature = random.below(2) == 0 ? 0.0 : 0.5};
+    const ebb::diversity_options options{
+        .k = k, .relevance = 1, .temperature = random.below(2) == 0 ? 0.0 : 0.5, .seed = random()};
     const auto order = order_of(ebb::diversify(scores, options, ebb::no_similarity{}, of, quota));
     REQUIRE(order.size() == std::min(k, n));
     std::vector<std::size_t> count(4, 0);
@@ -300,7 +302,7 @@ TEST_CASE("quotas are met as far as there are candidates, and change no more tha
   const auto two_each = [](std::size_t) -> std::size_t { return 1; };
   CHECK_THROWS_WITH(
       ebb::diversify(std::vector<double>{1, 2, 3}, {.k = 2}, ebb::no_similarity{}, ebb::no_category{}, two_each),
-      contains("the quotas must fit into k, got 3"));
+      contains("the quotas of candidates there are must fit into k, got 3"));
   CHECK_THROWS_WITH(ebb::diversify(std::vector<double>{1}, {.repeat_decay = 0}), contains("repeat_decay must be in"));
 }
 
@@ -317,7 +319,8 @@ TEST_CASE("propensities add up to 1 under quotas, distance and fading too", "[di
                                          .relevance = 1,
                                          .repeat_decay = 0.2 + 0.8 * random.uniform(),
                                          .apart = random.below(3),
-                                         .temperature = 0.3};
+                                         .temperature = 0.3,
+                                         .seed = random()};
     double sum = 0;
     each_order(n, options.k, [&](const auto& order) {
       sum += std::exp(ebb::log_propensity(order, scores, options, ebb::no_similarity{}, of, quota));
@@ -327,4 +330,173 @@ TEST_CASE("propensities add up to 1 under quotas, distance and fading too", "[di
     CHECK(list.log_propensity ==
           Approx(ebb::log_propensity(order_of(list), scores, options, ebb::no_similarity{}, of, quota)).margin(1e-12));
   }
+}
+
+TEST_CASE("with a score range set, a candidate nobody would pick changes nothing", "[diversity]") {
+  const auto similarity = [](std::size_t a, std::size_t b) { return a + b == 1 ? 0.8 : 0.1; };
+  const std::vector<double> three{1.0, 0.9, 0.5};
+  const std::vector<double> four{1.0, 0.9, 0.5, -10};
+  const auto order = [&](const std::vector<double>& scores, std::optional<double> range) {
+    return order_of(ebb::diversify(scores, {.k = 2, .relevance = 0.5, .score_range = range}, similarity));
+  };
+  CHECK(order(three, {}) != order(four, {}));  // by the range of the candidates it does
+  ebb::random_engine random(9);
+  for (int round = 0; round < 200; ++round) {
+    const std::size_t n = 2 + random.below(10);
+    auto scores = random_scores(random, n);
+    line alike;
+    for (std::size_t i = 0; i <= n; ++i) alike.at.push_back(3 * random.uniform());
+    const ebb::diversity_options options{
+        .k = 1 + random.below(n), .relevance = 0.1 + 0.9 * random.uniform(), .score_range = 0.1 + random.uniform()};
+    const auto before = ebb::diversify(scores, options, alike);
+    for (const auto& pick : before.picks) CHECK(pick.score == Approx(scores[pick.index] / *options.score_range));
+    scores.push_back(-1e6);
+    CHECK(order_of(ebb::diversify(scores, options, alike)) == order_of(before));
+  }
+  // A range that is the candidates' own is the default, but for where 0 lies.
+  CHECK(order(three, 0.5) == order(three, {}));
+  const std::vector<double> scores{-1, 2};
+  CHECK_THROWS_WITH(ebb::diversify(scores, {.score_range = 0.0}),
+                    contains("score_range must be finite and > 0, got 0"));
+  CHECK_THROWS_AS(ebb::diversify(scores, {.score_range = infinite}), std::invalid_argument);
+  CHECK_THROWS_WITH(ebb::diversify(std::vector<double>{1e300}, {.score_range = 1e-300}),
+                    contains("a score over score_range must be finite"));
+  CHECK_THROWS_WITH(ebb::diversify(scores, {.score_range = 1.0, .repeat_decay = 0.5}),
+                    contains("a score must be >= 0, got -1"));
+}
+
+TEST_CASE("randomness needs a seed", "[diversity]") {
+  const std::vector<double> scores{1, 2};
+  CHECK_THROWS_WITH(ebb::diversify(scores, {.temperature = 0.1}), contains("a temperature > 0 needs a seed, got none"));
+  CHECK(ebb::diversify(scores, {.temperature = 0.1, .seed = 0}).picks.size() == 2);
+  const std::vector<std::size_t> order{0, 1};
+  CHECK(ebb::log_propensity(order, scores, {.k = 2, .temperature = 0.1}) < 0);  // holds for any seed
+}
+
+TEST_CASE("caps on several groupings hold at once, and the picks are the best they allow", "[diversity]") {
+  ebb::random_engine random(10);
+  for (int round = 0; round < 200; ++round) {
+    const std::size_t n = 1 + random.below(12);
+    const auto scores = random_scores(random, n);
+    std::vector<std::size_t> topic;
+    std::vector<std::string> author;
+    for (std::size_t i = 0; i < n; ++i) {
+      topic.push_back(random.below(3));
+      author.push_back("author " + std::to_string(random.below(5)));
+    }
+    const auto topic_of = [&](std::size_t i) { return topic[i]; };
+    const auto author_of = [&](std::size_t i) { return author[i]; };
+    const std::size_t of_topic = 1 + random.below(3);
+    const std::size_t of_author = 1 + random.below(2);
+    const ebb::diversity_options options{
+        .k = 1 + random.below(8), .relevance = 1, .per_category = random.below(2) == 0 ? of_topic : n};
+    const auto list = ebb::diversify(scores, options, ebb::no_similarity{}, topic_of, ebb::no_quota{},
+                                     ebb::at_most(of_topic, topic_of), ebb::at_most(of_author, author_of));
+    // Down the plain ranking, whatever still fits.
+    std::vector<std::size_t> sorted(n);
+    std::iota(sorted.begin(), sorted.end(), std::size_t{0});
+    std::stable_sort(sorted.begin(), sorted.end(), [&](std::size_t a, std::size_t b) { return scores[a] > scores[b]; });
+    std::map<std::size_t, std::size_t> topics;
+    std::map<std::string, std::size_t> authors;
+    std::vector<std::size_t> expected;
+    for (const std::size_t i : sorted) {
+      if (expected.size() == options.k || topics[topic[i]] == of_topic || authors[author[i]] == of_author) continue;
+      ++topics[topic[i]];
+      ++authors[author[i]];
+      expected.push_back(i);
+    }
+    CHECK(order_of(list) == expected);
+  }
+  const std::vector<double> scores{0.1, 0.4, 0.2, 0.3};
+  const ebb::at_most odd(1, [](std::size_t i) { return i % 2; });
+  double sum = 0;
+  each_order(4, 3, [&](const auto& order) {
+    sum += std::exp(ebb::log_propensity(order, scores, {.k = 3, .temperature = 0.5}, ebb::no_similarity{},
+                                        ebb::no_category{}, ebb::no_quota{}, odd));
+  });
+  CHECK(sum == Approx(1).epsilon(1e-12));
+}
+
+TEST_CASE("quotas and distance hold together wherever any list keeps both", "[diversity]") {
+  const std::string kinds = "BBBAA";
+  const auto kind = [&](std::size_t i) { return kinds[i]; };
+  const auto two_a = [](char c) -> std::size_t { return c == 'A' ? 2 : 0; };
+  const std::vector<double> falling{10, 9, 8, 1, 0.9};
+  CHECK(order_of(ebb::diversify(falling, {.k = 3, .relevance = 1, .apart = 1}, ebb::no_similarity{}, kind, two_a)) ==
+        std::vector<std::size_t>{3, 0, 4});
+
+  // Categories 0 to 2 with quotas; the others, of which there are enough, are each alone of their kind.
+  ebb::random_engine random(11);
+  int possible = 0;
+  int greedy_fails = 0;
+  for (int round = 0; round < 400; ++round) {
+    const std::size_t k = 2 + random.below(6);
+    const std::size_t apart = random.below(4);
+    std::vector<std::size_t> category;
+    std::vector<std::size_t> least(3);
+    std::size_t owed = 0;
+    for (std::size_t c = 0; c < 3; ++c) {
+      const std::size_t there = random.below(4);
+      category.insert(category.end(), there, c);
+      owed += least[c] = std::min(random.below(4), there);
+    }
+    if (owed > k) continue;
+    for (std::size_t i = 0; i < k; ++i) category.push_back(3 + i);
+    const std::size_t n = category.size();
+    std::vector<double> scores(n);
+    for (double& s : scores) s = random.uniform();
+    const auto of = [&](std::size_t i) { return category[i]; };
+    const auto quota = [&](std::size_t c) { return c < 3 ? least[c] : std::size_t{0}; };
+
+    // Whether any sequence of categories will do; 3 stands for one alone of its kind.
+    const auto keeps = [&](const std::vector<std::size_t>& list) {
+      std::vector<std::size_t> count(4, 0);
+      for (std::size_t p = 0; p < list.size(); ++p) {
+        ++count[std::min<std::size_t>(list[p], 3)];
+        for (std::size_t q = p - std::min(p, apart); q < p && list[p] < 3; ++q)
+          if (list[q] == list[p]) return false;
+      }
+      for (std::size_t c = 0; c < 3; ++c)
+        if (count[c] < least[c]) return false;
+      return true;
+    };
+    bool any = false;
+    std::vector<std::size_t> sequence(k, 0);
+    for (std::size_t code = 0; code < std::size_t{1} << (2 * k) && !any; ++code) {
+      for (std::size_t p = 0; p < k; ++p) sequence[p] = code >> (2 * p) & 3;
+      any = keeps(sequence);  // a category's cap is no matter: more of it than there is are never needed
+    }
+    const bool draws = random.below(2) == 0;
+    const ebb::diversity_options options{
+        .k = k, .relevance = 1, .apart = apart, .temperature = draws ? 0.5 : 0.0, .seed = random()};
+    const auto list = ebb::diversify(scores, options, ebb::no_similarity{}, of, quota);
+    REQUIRE(list.picks.size() == k);
+    CHECK(list.unmet == 0);
+    std::vector<std::size_t> found;
+    for (const auto& pick : list.picks) found.push_back(category[pick.index]);
+    CHECK(keeps(found) == any);
+    possible += any ? 1 : 0;
+    greedy_fails += any ? 0 : 1;
+  }
+  CHECK(possible > 100);
+  CHECK(greedy_fails > 20);
+}
+
+TEST_CASE("a list says what its quotas lack", "[diversity]") {
+  // The one A is the best B's near-duplicate.
+  const std::string kinds = "BAB";
+  const auto kind = [&](std::size_t i) { return kinds[i]; };
+  const auto one_a = [](char c) -> std::size_t { return c == 'A' ? 1 : 0; };
+  const auto alike = [](std::size_t a, std::size_t b) { return a + b == 1 ? 1.0 : 0.0; };
+  const std::vector<double> scores{3, 1, 2};
+  const auto lost = ebb::diversify(scores, {.k = 2, .relevance = 1, .duplicate = 0.9}, alike, kind, one_a);
+  CHECK(order_of(lost) == std::vector<std::size_t>{0, 2});
+  CHECK(lost.unmet == 1);
+  CHECK(ebb::diversify(scores, {.k = 2, .relevance = 1}, alike, kind, one_a).unmet == 0);
+  // By a cap of another grouping, and for want of candidates.
+  const auto all_one = ebb::at_most(1, [](std::size_t) { return 0; });
+  const auto three_b = [](char c) -> std::size_t { return c == 'B' ? 3 : 0; };
+  CHECK(ebb::diversify(scores, {.k = 3}, ebb::no_similarity{}, kind, three_b, all_one).unmet == 2);
+  CHECK(ebb::diversify(scores, {.k = 3}, ebb::no_similarity{}, kind, three_b).unmet == 1);
+  CHECK(ebb::diversify(scores, {.k = 3}).unmet == 0);
 }

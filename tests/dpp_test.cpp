@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <stdexcept>
 #include <vector>
 
@@ -126,6 +127,83 @@ TEST_CASE("with relevance 1, or with nothing alike, the picks are the top k", "[
     }
     CHECK(ebb::greedy_dpp(scores, {.k = 5, .relevance = 0.5}, all_alike).size() == 1);
   }
+}
+
+TEST_CASE("caps hold inside the greedy choice, each pick the best of what they allow", "[dpp]") {
+  ebb::random_engine random(4);
+  for (int round = 0; round < 100; ++round) {
+    const std::size_t n = 2 + random.below(10);
+    const directions similarity(random, 12, static_cast<Eigen::Index>(n));
+    const auto scores = random_scores(random, n);
+    std::vector<std::size_t> topic;
+    std::vector<std::size_t> author;
+    for (std::size_t i = 0; i < n; ++i) {
+      topic.push_back(random.below(3));
+      author.push_back(random.below(6));
+    }
+    const std::size_t of_topic = 1 + random.below(3);
+    const double lambda = random.below(4) == 0 ? 1.0 : 0.95 * random.uniform();
+    const auto value = [&](const std::vector<std::size_t>& set) {
+      double sum = 0;
+      for (const std::size_t i : set) sum += lambda * scores[i];
+      return lambda == 1 ? sum : sum + (1 - lambda) * std::log(std::max(determinant(set, similarity), 1e-300));
+    };
+    const auto fits = [&](const std::vector<std::size_t>& set) {
+      std::vector<std::size_t> topics(3, 0);
+      std::vector<std::size_t> authors(6, 0);
+      for (const std::size_t i : set)
+        if (++topics[topic[i]] > of_topic || ++authors[author[i]] > 1) return false;
+      return true;
+    };
+    const auto picks = ebb::greedy_dpp(scores, {.k = n, .relevance = lambda, .least_new = 1e-3}, similarity,
+                                       ebb::at_most(of_topic, [&](std::size_t i) { return topic[i]; }),
+                                       ebb::at_most(1, [&](std::size_t i) { return author[i]; }));
+    std::vector<std::size_t> set;
+    for (std::size_t p = 0; p <= picks.size(); ++p) {
+      double best = -std::numeric_limits<double>::infinity();
+      for (std::size_t i = 0; i < n; ++i) {
+        auto with = set;
+        with.push_back(i);
+        if (std::find(set.begin(), set.end(), i) != set.end() || !fits(with)) continue;
+        if (lambda < 1 && determinant(with, similarity) <= 1e-3 * determinant(set, similarity)) continue;
+        best = std::max(best, value(with));
+      }
+      if (p == picks.size()) {
+        CHECK(best == -std::numeric_limits<double>::infinity());  // nothing more would have fitted
+        break;
+      }
+      set.push_back(picks[p].index);
+      REQUIRE(fits(set));
+      CHECK(value(set) == Approx(best).epsilon(1e-6).margin(1e-9));
+      CHECK((picks[p].novelty <= 1 && (lambda < 1 || picks[p].novelty == 1)));
+    }
+  }
+}
+
+TEST_CASE("with a score range set, a candidate no set would take changes no set", "[dpp]") {
+  const auto similarity = [](std::size_t a, std::size_t b) { return a == b ? 1.0 : a + b == 1 ? 0.8 : 0.1; };
+  const auto order = [&](const std::vector<double>& scores, std::optional<double> range) {
+    std::vector<std::size_t> indices;
+    for (const auto& pick : ebb::greedy_dpp(scores, {.k = 2, .relevance = 0.6, .score_range = range}, similarity))
+      indices.push_back(pick.index);
+    return indices;
+  };
+  const std::vector<double> three{1.0, 0.9, 0.5};
+  const std::vector<double> four{1.0, 0.9, 0.5, -10};
+  CHECK(order(three, {}) == std::vector<std::size_t>{0, 1});
+  CHECK(order(three, 0.5) == order(four, 0.5));
+  CHECK(order(three, 5.0) == order(four, 5.0));
+  CHECK(order(three, 0.1) != order(three, 5.0));
+  CHECK_THROWS_AS(order(three, -1.0), std::invalid_argument);
+}
+
+TEST_CASE("all of many may be asked for where few are new", "[dpp]") {
+  ebb::random_engine random(5);
+  const directions similarity(random, 3, 20000);  // rows for 20,000 picks would be 3.2 GB
+  const std::vector<double> scores(20000, 1.0);
+  const auto picks =
+      ebb::greedy_dpp(scores, {.k = std::numeric_limits<std::size_t>::max(), .relevance = 0.5}, similarity);
+  CHECK(picks.size() == 3);
 }
 
 TEST_CASE("greedy_dpp answers nothing for nothing and refuses nonsense", "[dpp]") {

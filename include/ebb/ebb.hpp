@@ -20,6 +20,7 @@
 #include "ebb/host_terms.hpp"
 #include "ebb/intake.hpp"
 #include "ebb/interest_store.hpp"
+#include "ebb/list_caps.hpp"
 #include "ebb/list_measures.hpp"
 #include "ebb/off_policy.hpp"
 #include "ebb/ranker.hpp"
