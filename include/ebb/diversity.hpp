@@ -101,6 +101,7 @@ class diversity_state {
       for (const double s : scores)
         require(s >= 0, where, "with a score_range and a repeat_decay a score must be >= 0", s);
     similar_.assign(scores.size(), none);
+    compared_.assign(scores.size(), 0);
     left_.resize(scores.size());
     for (std::size_t i = 0; i < left_.size(); ++i) left_[i] = i;
     number_categories(category, quota);
@@ -122,11 +123,12 @@ class diversity_state {
   }
 
   /// The most useful candidate; ties by score, then by order.
-  [[nodiscard]] std::size_t best() const {
+  [[nodiscard]] std::size_t best() {
     std::size_t best = open_.front();
-    double highest = gains_[best];
+    double highest = looked_at(best);
     for (const std::size_t i : open_) {
-      const double x = gains_[i];
+      if (gains_[i] < highest) continue;  // a gain not looked at since some picks is too high, if anything
+      const double x = looked_at(i);
       if (x < highest || (x == highest && (raw_[i] != raw_[best] ? raw_[i] < raw_[best] : i >= best))) continue;
       best = i;
       highest = x;
@@ -165,7 +167,8 @@ class diversity_state {
     own.last = ++picked_;
     caps_.take(i);
     if (!caps_.empty()) std::erase_if(left_, [this](std::size_t j) { return caps_.full(j); });
-    const bool looks = options_.relevance < 1 || options_.duplicate;
+    taken_.push_back(i);
+    const bool looks = (options_.relevance < 1 || options_.duplicate) && !(is_lazy() && picked_ > 1);
     const double duplicate = options_.duplicate.value_or(std::numeric_limits<double>::infinity());
     const std::size_t full_group = full ? group_[i] : groups_.size();
     std::erase_if(left_, [&](std::size_t j) {
@@ -174,11 +177,7 @@ class diversity_state {
         if (group_[j] == group_[i]) update_gain(j);
         return false;
       }
-      const double s = similarity_(j, i);
-      if (!std::isfinite(s)) require(false, "diversify", "a similarity must be finite", s);
-      similar_[j] = std::max(similar_[j], s);
-      update_gain(j);
-      return s >= duplicate;
+      return look(j) >= duplicate;
     });
     find_open();
   }
@@ -194,6 +193,27 @@ class diversity_state {
 
     [[nodiscard]] std::size_t owed() const { return std::min(quota - std::min(quota, taken), left); }
   };
+
+  /// Whether only those that may be the best need be compared with each pick. From the first on similarity to the picks only rises, and a gain only
+  /// falls; before it, it is 0, which may be more than what follows or less.
+  [[nodiscard]] bool is_lazy() const noexcept { return !options_.duplicate && options_.temperature == 0; }
+
+  /// Compares j with the picks it has not been compared with; the last similarity.
+  double look(std::size_t j) {
+    double s = none;
+    for (; compared_[j] < taken_.size(); ++compared_[j]) {
+      s = similarity_(j, taken_[compared_[j]]);
+      if (!std::isfinite(s)) require(false, "diversify", "a similarity must be finite", s);
+      similar_[j] = std::max(similar_[j], s);
+    }
+    update_gain(j);
+    return s;
+  }
+
+  [[nodiscard]] double looked_at(std::size_t j) {
+    if (options_.relevance < 1 && compared_[j] < taken_.size()) look(j);
+    return gains_[j];
+  }
 
   /// λ · γ^c · score − (1 − λ) · similarity.
   void update_gain(std::size_t i) {
@@ -309,8 +329,10 @@ class diversity_state {
   const Similarity& similarity_;
   std::vector<double> scores_;  // (n), in units of the score range
   group_caps caps_;
-  std::vector<double> gains_;    // (n), of those left
-  std::vector<double> similar_;  // (n), the highest similarity to a pick
+  std::vector<double> gains_;          // (n), of those left
+  std::vector<double> similar_;        // (n), the highest similarity to a pick
+  std::vector<std::size_t> taken_;     // the picks, in order
+  std::vector<std::size_t> compared_;  // (n), with how many of them each has been compared
   std::vector<std::size_t> left_;
   std::vector<std::size_t> open_;   // of those left, what may come next
   std::vector<std::size_t> group_;  // (n), the number of each one's category
@@ -341,7 +363,8 @@ class diversity_state {
 /// `similarity(a, b)` → a finite number for two candidates' indices, at most 1 by custom; `category(a)` → a value with std::hash;
 /// `quota(category)` → the least of it in the list, a std::size_t (the cap, if that is less); `caps` → `at_most(most, group)` for other
 /// groups than the category, as many as need be, all of which hold at once.
-/// Complexity: O(k · n), of which up to k · n similarities (none when λ = 1 and duplicates are kept); with quotas and `apart`
+/// Complexity: O(k · n), of which up to k · n similarities (none when λ = 1 and duplicates are kept; with τ = 0 and no near-duplicates to leave
+/// out mostly n and a few); with quotas and `apart`
 /// O(k · categories² · k) more at worst. Same seed, same list.
 /// Errors: std::invalid_argument for a score or similarity that is not finite, λ outside [0, 1], a range not > 0, a cap of 0, a
 ///         negative temperature, τ > 0 without a seed, γ outside (0, 1], scores < 0 where γ < 1 and a range is set, or more
