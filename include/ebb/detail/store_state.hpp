@@ -200,8 +200,8 @@ class store_state {
     check_shape(other);
     if (!options.heat) return;
     entry_table<double> left = other.heat;
-    for (const auto& [user, state] : other.users)
-      subtract_from(left, state, [&](std::size_t i) { return state.entries.item(i); });
+    for (const auto& at : other.users)
+      subtract_from(left, at.second, [&](std::size_t i) { return at.second.entries.item(i); });
     add_heat(left, other.items);
   }
 
