@@ -33,7 +33,7 @@ struct event {
   ebb::time_point time;
 };
 
-const auto per_entry = static_cast<std::size_t>(bench_size(2, 10, 10));  // events, for reads and rankings
+const auto events_an_entry = static_cast<std::size_t>(bench_size(2, 10, 10));  // events, for reads and rankings
 const ebb::time_point start = std::chrono::sys_days(std::chrono::year(2024) / 1 / 1);
 
 /// In time order, three seconds apart on average; each user meets each of its items several times.
@@ -157,7 +157,7 @@ void update(benchmark::State& state) {
 
 template <class Store>
 void read(benchmark::State& state) {
-  const setup<Store> s(static_cast<int>(state.range(0)), 1000, 50, per_entry);
+  const setup<Store> s(static_cast<int>(state.range(0)), 1000, 50, events_an_entry);
   std::size_t i = 0;
   for (auto _ : state) {
     const event& e = s.log[i];
@@ -171,7 +171,7 @@ template <class Store>
 void top10(benchmark::State& state) {
   const auto items = static_cast<id>(state.range(1));
   const id users = items > 100 ? 50 : 1000;
-  const setup<Store> s(static_cast<int>(state.range(0)), users, items, per_entry);
+  const setup<Store> s(static_cast<int>(state.range(0)), users, items, events_an_entry);
   id user = 0;
   for (auto _ : state) {
     benchmark::DoNotOptimize(s.store.top(user, 10, s.now));
