@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <compare>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -47,6 +48,21 @@ concept list_policy = requires(const Policy& policy, std::span<const Candidate> 
 namespace detail {
 
 inline constexpr double never = -std::numeric_limits<double>::infinity();
+
+/// high + low, unrounded: two numbers of which neither swallows the other, such as a score and its noise.
+struct exact_pair {
+  double high;  // the sum, rounded
+  double low;   // what rounding took from it
+
+  friend constexpr auto operator<=>(const exact_pair&, const exact_pair&) noexcept = default;
+};
+
+/// a + b without loss. Source: Knuth, The Art of Computer Programming, volume 2, 3rd edition 1997, section 4.2.2, theorem B.
+[[nodiscard]] inline exact_pair exact_sum(double a, double b) noexcept {
+  const double sum = a + b;
+  const double of_b = sum - a;
+  return {sum, (a - (sum - of_b)) + (b - of_b)};
+}
 
 /// A draw from the standard Gumbel distribution, finite.
 [[nodiscard]] inline double gumbel(random_engine& random) noexcept {
@@ -158,18 +174,16 @@ class gumbel_top_k {
   [[nodiscard]] explored_list draw(std::span<const double> scores, std::size_t k, std::uint64_t seed) const {
     detail::check_scores(scores, "gumbel_top_k");
     random_engine random(seed);
-    std::vector<key> keys;
+    std::vector<detail::exact_pair> keys;
     std::vector<std::size_t> order(scores.size());
     const double unit = safe_unit(scores);
     for (std::size_t i = 0; i < order.size(); ++i) {
       order[i] = i;
-      keys.push_back(exact_sum(scores[i] * unit, temperature_ * unit * detail::gumbel(random)));
+      keys.push_back(detail::exact_sum(scores[i] * unit, temperature_ * unit * detail::gumbel(random)));
     }
     const auto kept = order.begin() + static_cast<std::ptrdiff_t>(std::min(k, order.size()));
-    std::partial_sort(order.begin(), kept, order.end(), [&](std::size_t a, std::size_t b) {
-      if (keys[a].high != keys[b].high) return keys[a].high > keys[b].high;
-      return keys[a].low != keys[b].low ? keys[a].low > keys[b].low : a < b;
-    });
+    std::partial_sort(order.begin(), kept, order.end(),
+                      [&](std::size_t a, std::size_t b) { return keys[a] != keys[b] ? keys[a] > keys[b] : a < b; });
     order.erase(kept, order.end());
     return detail::explored(order, log_probabilities(scores, order));
   }
@@ -183,19 +197,6 @@ class gumbel_top_k {
   }
 
  private:
-  /// A score and its noise, of which neither may swallow the other.
-  struct key {
-    double high;  // their sum, rounded
-    double low;   // what rounding took from it
-  };
-
-  /// a + b without loss. Source: Knuth, The Art of Computer Programming, volume 2, 3rd edition 1997, section 4.2.2, theorem B.
-  [[nodiscard]] static key exact_sum(double a, double b) noexcept {
-    const double sum = a + b;
-    const double of_b = sum - a;
-    return {sum, (a - (sum - of_b)) + (b - of_b)};
-  }
-
   /// A power of two in which no score with its noise overflows: a draw is below 2^6.
   [[nodiscard]] double safe_unit(std::span<const double> scores) const {
     double largest = temperature_;
