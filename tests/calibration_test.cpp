@@ -161,7 +161,7 @@ TEST_CASE("logistic calibration recovers known weights and is the least of its l
     x.col(i) << 5 + 2 * random.normal(), random.normal();
     y.push_back(random.uniform() < sigmoid(-4 + 0.5 * x(0, i) - 1.0 * x(1, i)) ? 1.0 : 0.0);
   }
-  const auto learned = ebb::logistic_calibration::fit(x, y, 0);
+  const auto learned = ebb::logistic_calibration::fit(x, y, {.ridge = 0});
   Eigen::MatrixXd at(2, 3);
   at << 5, 8, 2, 0, 1, -1;
   const Eigen::VectorXd p = learned(at);
@@ -185,12 +185,81 @@ TEST_CASE("logistic calibration recovers known weights and is the least of its l
   CHECK(all.mean() == Approx(mean(y)).margin(1e-4));
 }
 
+TEST_CASE("where the logit of a feature is bent, its bends are found, and a straight one stays straight",
+          "[calibration]") {
+  ebb::random_engine random(5);
+  constexpr Eigen::Index n = 60'000;
+  const auto truth = [](double a, double b) { return -1 + 1.5 * std::abs(a) - 0.8 * b; };
+  Eigen::MatrixXd x(2, n);
+  std::vector<double> y;
+  for (Eigen::Index i = 0; i < n; ++i) {
+    x.col(i) << random.normal(), random.normal();
+    y.push_back(random.uniform() < sigmoid(truth(x(0, i), x(1, i))) ? 1.0 : 0.0);
+  }
+  const auto straight = ebb::logistic_calibration::fit(x, y, {.ridge = 0});
+  const auto bent = ebb::logistic_calibration::fit(x, y, {.ridge = 0, .bends = {-1, 0, 1}});
+  Eigen::MatrixXd at(2, 25);
+  for (Eigen::Index i = 0; i < 25; ++i)
+    at.col(i) << 0.8 * static_cast<double>(i % 5 - 2), static_cast<double>(i / 5 - 2);
+  const Eigen::VectorXd found = bent.logits(at);
+  const Eigen::VectorXd p = bent(at);
+  double off = 0;
+  for (Eigen::Index i = 0; i < 25; ++i) {
+    CHECK(found[i] == Approx(truth(at(0, i), at(1, i))).margin(0.2));
+    CHECK(p[i] == Approx(sigmoid(found[i])));
+    off = std::max(off, std::abs(straight.logits(at)[i] - truth(at(0, i), at(1, i))));
+  }
+  CHECK(off > 0.7);
+  // The formula, from the state alone.
+  const ebb::logistic_state& state = bent.state();
+  REQUIRE(state.weights.size() == 8);
+  for (Eigen::Index i = 0; i < 25; ++i) {
+    double logit = state.bias;
+    for (Eigen::Index f = 0; f < 2; ++f) {
+      const double scale = std::sqrt(state.scaling.squares[f] / state.scaling.count[f]);
+      const double z = (at(f, i) - state.scaling.mean[f]) / scale;
+      logit += state.weights[f] * z;
+      for (Eigen::Index b = 0; b < 3; ++b)
+        logit += state.weights[2 * (b + 1) + f] * std::max(0.0, z - static_cast<double>(b - 1));
+    }
+    CHECK(found[i] == Approx(logit));
+  }
+  CHECK_THROWS_WITH(ebb::logistic_calibration::fit(x, y, {.bends = {1, 0}}), contains("bends must rise"));
+  CHECK_THROWS_AS(ebb::logistic_calibration::fit(x, y, {.bends = {4}}), std::invalid_argument);
+  CHECK_THROWS_AS(ebb::logistic_calibration::fit(x, y, {.bends = {std::nan("")}}), std::invalid_argument);
+  ebb::logistic_state short_of_one = state;
+  short_of_one.bends.pop_back();
+  CHECK_THROWS_AS(ebb::logistic_calibration(short_of_one), std::invalid_argument);
+}
+
+TEST_CASE("isotonic calibration can be made again from its corners, and from nothing else", "[calibration]") {
+  ebb::random_engine random(6);
+  std::vector<double> scores, outcomes;
+  for (int i = 0; i < 500; ++i) {
+    scores.push_back(random.normal());
+    outcomes.push_back(random.uniform() < sigmoid(scores.back()) ? 1.0 : 0.0);
+  }
+  const ebb::isotonic_calibration learned(scores, outcomes);
+  const ebb::isotonic_calibration again(learned.state());
+  for (double s = -5; s <= 5; s += 0.01) REQUIRE(again(s) == learned(s));
+  const double nan = std::nan("");
+  for (const ebb::isotonic_state& bad : std::vector<ebb::isotonic_state>{{{}, {}},
+                                                                         {{1, 2}, {0.5}},
+                                                                         {{1, 1}, {0.2, 0.5}},
+                                                                         {{nan}, {0.5}},
+                                                                         {{1, 2}, {0.5, 0.2}},
+                                                                         {{1}, {0}},
+                                                                         {{1}, {1}},
+                                                                         {{1}, {nan}}})
+    CHECK_THROWS_AS(ebb::isotonic_calibration(bad), std::invalid_argument);
+}
+
 TEST_CASE("logistic calibration is no surer than Platt's targets, whatever the outcomes", "[calibration]") {
   for (const std::size_t n : {3U, 100U, 5000U})
     for (const double kind : {0.0, 1.0})
       for (const double ridge : {0.0, 1e-3}) {
         const Eigen::MatrixXd x = Eigen::MatrixXd::Random(2, static_cast<Eigen::Index>(n));
-        const Eigen::VectorXd p = ebb::logistic_calibration::fit(x, std::vector(n, kind), ridge)(x);
+        const Eigen::VectorXd p = ebb::logistic_calibration::fit(x, std::vector(n, kind), {.ridge = ridge})(x);
         const double target = 1 / (static_cast<double>(n) + 2);
         for (const double one : p) CHECK((kind == 0 ? one : 1 - one) == Approx(target).epsilon(0.05));
       }
@@ -201,7 +270,7 @@ TEST_CASE("logistic calibration is no surer than Platt's targets, whatever the o
     x(0, i) = static_cast<double>(i % 2 == 0 ? 1 : -1);
     y.push_back(i % 2 == 0 ? 1.0 : 0.0);
   }
-  const auto parted = ebb::logistic_calibration::fit(x, y, 0);
+  const auto parted = ebb::logistic_calibration::fit(x, y, {.ridge = 0});
   const Eigen::VectorXd p = parted(x);
   for (Eigen::Index i = 0; i < 60; ++i) CHECK(p[i] == Approx(i % 2 == 0 ? 31.0 / 32 : 1.0 / 32).epsilon(0.01));
   Eigen::MatrixXd far(1, 2);
@@ -226,7 +295,7 @@ TEST_CASE("logistic calibration learns from one kind of outcome, and refuses wha
   CHECK(none.minCoeff() > 0);
   CHECK_THROWS_AS(ebb::logistic_calibration::fit(x, std::vector(49, 0.0)), std::invalid_argument);
   CHECK_THROWS_AS(ebb::logistic_calibration::fit(x, std::vector(50, 2.0)), std::invalid_argument);
-  CHECK_THROWS_AS(ebb::logistic_calibration::fit(x, std::vector(50, 1.0), -1), std::invalid_argument);
+  CHECK_THROWS_AS(ebb::logistic_calibration::fit(x, std::vector(50, 1.0), {.ridge = -1}), std::invalid_argument);
   CHECK_THROWS_AS(ebb::logistic_calibration::fit(Eigen::MatrixXd(2, 0), {}), std::invalid_argument);
   ebb::logistic_state state = ebb::logistic_calibration::fit(x, std::vector(50, 0.0)).state();
   state.weights.resize(3);

@@ -100,17 +100,37 @@ struct reliability_bin {
   return out;
 }
 
+/// What an `isotonic_calibration` has learned: its corners.
+struct isotonic_state {
+  std::vector<double> scores;         ///< rising
+  std::vector<double> probabilities;  ///< one a score, not falling, in (0, 1)
+};
+
 /// A probability that rises with a score and assumes no more than that: the likeliest non-decreasing function.
 ///
 /// Neighbouring scores are pooled until the shares that happened rise from pool to pool. A pool's probability is then
 /// (Σ y + ½) / (n + 1), so that none is a certainty, and pools are joined again where these fall. Between two pools it is
 /// interpolated, beyond the outermost it is theirs.
 /// Complexity: O(n log n) to fit, O(log pools) a reading.
-/// Errors: std::invalid_argument when there are no scores, one is NaN, or outcomes are outside [0, 1] or of another number.
+/// Errors: std::invalid_argument when there are no scores, one is NaN, or outcomes are outside [0, 1] or of another number, and for a
+///         state that is not as it says.
 /// Source: M. Ayer et al., An empirical distribution function for sampling with incomplete information, Annals of
 ///         Mathematical Statistics 26, 1955 (pool adjacent violators).
 class isotonic_calibration {
  public:
+  explicit isotonic_calibration(isotonic_state state) : state_(std::move(state)) {
+    constexpr const char* where = "isotonic_calibration";
+    const std::vector<double>& p = state_.probabilities;
+    detail::require(!state_.scores.empty() && p.size() == state_.scores.size(), where,
+                    "there must be scores, and one probability each", p.size());
+    for (std::size_t i = 0; i < p.size(); ++i) {
+      detail::require(!std::isnan(state_.scores[i]) && (i == 0 || state_.scores[i] > state_.scores[i - 1]), where,
+                      "scores must rise", state_.scores[i]);
+      detail::require(p[i] > 0 && p[i] < 1 && (i == 0 || p[i] >= p[i - 1]), where,
+                      "probabilities must be in (0, 1) and not fall", p[i]);
+    }
+  }
+
   isotonic_calibration(std::span<const double> scores, std::span<const double> outcomes) {
     constexpr const char* where = "isotonic_calibration";
     detail::require(!scores.empty(), where, "there must be scores", scores.size());
@@ -131,35 +151,39 @@ class isotonic_calibration {
     pools = joined(pools, [](const pool& p) { return p.sum / p.count; });
     pools = joined(pools, smoothed);
     for (const pool& p : pools) {
-      scores_.push_back(p.low);
-      probabilities_.push_back(smoothed(p));
-      if (p.high == p.low) continue;
-      scores_.push_back(p.high);
-      probabilities_.push_back(smoothed(p));
+      add_corner(p.low, smoothed(p));
+      if (p.high != p.low) add_corner(p.high, smoothed(p));
     }
   }
 
   /// Errors: std::invalid_argument for a score that is NaN, which would sort as the highest.
   [[nodiscard]] double operator()(double score) const {
     detail::require(!std::isnan(score), "isotonic_calibration", "a score must be a number", score);
-    const auto above = std::upper_bound(scores_.begin(), scores_.end(), score);
-    if (above == scores_.begin()) return probabilities_.front();
-    if (above == scores_.end()) return probabilities_.back();
-    const auto i = static_cast<std::size_t>(above - scores_.begin());
-    const double span = scores_[i] - scores_[i - 1];
-    const double share = std::isfinite(span) ? (score - scores_[i - 1]) / span : 0.0;
-    return probabilities_[i - 1] + share * (probabilities_[i] - probabilities_[i - 1]);
+    const std::vector<double>& scores = state_.scores;
+    const std::vector<double>& p = state_.probabilities;
+    const auto above = std::upper_bound(scores.begin(), scores.end(), score);
+    if (above == scores.begin()) return p.front();
+    if (above == scores.end()) return p.back();
+    const auto i = static_cast<std::size_t>(above - scores.begin());
+    const double span = scores[i] - scores[i - 1];
+    const double share = std::isfinite(span) ? (score - scores[i - 1]) / span : 0.0;
+    return p[i - 1] + share * (p[i] - p[i - 1]);
   }
 
   /// The corners: scores rising, and the probability at each.
-  [[nodiscard]] std::span<const double> scores() const noexcept { return scores_; }
-  [[nodiscard]] std::span<const double> probabilities() const noexcept { return probabilities_; }
+  [[nodiscard]] std::span<const double> scores() const noexcept { return state_.scores; }
+  [[nodiscard]] std::span<const double> probabilities() const noexcept { return state_.probabilities; }
+  [[nodiscard]] const isotonic_state& state() const noexcept { return state_; }
 
  private:
   struct pool {
     double low, high;
     double sum, count;
   };
+  void add_corner(double score, double probability) {
+    state_.scores.push_back(score);
+    state_.probabilities.push_back(probability);
+  }
   [[nodiscard]] static double smoothed(const pool& p) noexcept { return (p.sum + 0.5) / (p.count + 1); }
 
   /// Joins neighbours until `value` rises strictly.
@@ -176,81 +200,117 @@ class isotonic_calibration {
     return out;
   }
 
-  std::vector<double> scores_;
-  std::vector<double> probabilities_;
+  isotonic_state state_;
+};
+
+struct logistic_options {
+  double ridge = 1e-3;  ///< pull of the weights towards 0
+  std::vector<double> bends =
+      {};  ///< scaled values at which every feature's share in the logit may bend, rising; none: linear
 };
 
 /// What a `logistic_calibration` has learned.
 struct logistic_state {
   scaler_state scaling;
-  Eigen::VectorXd weights;  ///< (features), of the scaled features
+  Eigen::VectorXd
+      weights;  ///< (features · (1 + bends)): of the scaled features, then of what each is beyond the first bend, the second …
   double bias = 0;
+  std::vector<double> bends = {};
 };
 
-/// A probability from a few features: σ(bias + Σ weight · scaled feature). With one feature, a score, and ridge 0 it is Platt's scaling,
-/// but for the clipping.
+/// A probability from a few features z, each of which adds a curve of straight pieces to the logit.
 ///
-/// Fitted by the mean log-loss plus ½·ridge·‖weights‖², by L-BFGS, against his smoothed outcomes (n₁ + 1)/(n₁ + 2) for the n₁ that happened
+///   p = σ(bias + Σ_f curve_f(z_f)),   curve_f(z) = w_f0 z + Σ_b w_fb max(0, z − bend_b)
+///
+/// With one feature, a score, no bends and ridge 0 it is Platt's scaling, but for the clipping.
+/// Fitted by the mean log-loss plus ½·ridge·‖w‖², by L-BFGS, against his smoothed outcomes (n₁ + 1)/(n₁ + 2) for the n₁ that happened
 /// and 1/(n₀ + 2) for the others: from 100 samples of one kind no more is learned than 101 to 1. Features are scaled to variance 1 and clipped at ±4, so
 /// that one far-out value cannot make a certainty; a missing one (NaN) counts as its mean.
-/// Shapes: x (features, samples), a column is a sample.   Complexity: O(features · samples) a step, some 30 steps.
-/// Errors: std::invalid_argument for shapes that do not fit, outcomes outside [0, 1], ridge < 0, no samples.
-/// Source: J. Platt, Probabilistic outputs for support vector machines, Advances in Large Margin Classifiers, 1999.
+/// Shapes: x (features, samples), a column is a sample.   Complexity: O(features · (1 + bends) · samples) a step, some 30 steps without bends.
+/// Errors: std::invalid_argument for shapes that do not fit, outcomes outside [0, 1], ridge < 0, bends that do not rise or are not within
+///         ±4, no samples.
+/// Source: J. Platt, Probabilistic outputs for support vector machines, Advances in Large Margin Classifiers, 1999;
+///         T. Hastie, R. Tibshirani, Generalized additive models, Statistical Science 1, 1986 (a curve a feature).
 class logistic_calibration {
  public:
   using matrix = Eigen::MatrixXd;
 
-  explicit logistic_calibration(logistic_state state) : state_(std::move(state)), scaler_(state_.scaling, {.clip = 4}) {
-    detail::require(
-        state_.weights.size() == scaler_.features() && state_.weights.allFinite() && std::isfinite(state_.bias),
-        "logistic_calibration", "there must be one finite weight a feature", state_.weights.size());
+  explicit logistic_calibration(logistic_state state)
+      : state_(std::move(state)), scaler_(state_.scaling, {.clip = clip}) {
+    constexpr const char* where = "logistic_calibration";
+    check_bends(where, state_.bends);
+    detail::require(state_.weights.size() == scaler_.features() * (1 + std::ssize(state_.bends)) &&
+                        state_.weights.allFinite() && std::isfinite(state_.bias),
+                    where, "there must be one finite weight a feature, and one more a bend", state_.weights.size());
   }
 
   [[nodiscard]] static logistic_calibration fit(const Eigen::Ref<const matrix>& x, std::span<const double> outcomes,
-                                                double ridge = 1e-3) {
+                                                const logistic_options& options = {}) {
     constexpr const char* where = "logistic_calibration::fit";
     detail::require(x.rows() > 0 && x.cols() > 0, where, "there must be features and samples", x.cols());
-    detail::require(ridge >= 0, where, "ridge must be >= 0", ridge);
+    detail::require(options.ridge >= 0, where, "ridge must be >= 0", options.ridge);
+    check_bends(where, options.bends);
     detail::require_outcomes(where, outcomes, static_cast<std::size_t>(x.cols()));
-    standard_scaler<double> scaler(x.rows(), {.clip = 4});
+    standard_scaler<double> scaler(x.rows(), {.clip = clip});
     scaler.observe(x);
-    matrix z = x;
-    scaler.transform(z);
+    const matrix z = pieces(scaler, options.bends, x);
     const auto n = static_cast<double>(x.cols());
     Eigen::RowVectorXd y = Eigen::Map<const Eigen::RowVectorXd>(outcomes.data(), x.cols());
     const double yes = y.sum();
     const double least = 1 / (n - yes + 2);
     y = (least + y.array() * ((yes + 1) / (yes + 2) - least)).matrix();
-    matrix logit(1, x.cols());
-    matrix slope(1, x.cols());
+    matrix logit(1, z.cols());
+    matrix slope(1, z.cols());
     const auto loss = [&](const Eigen::VectorXd& w, Eigen::VectorXd& gradient) {
-      const auto weights = w.head(x.rows());
+      const auto weights = w.head(z.rows());
       logit.noalias() = weights.transpose() * z;
-      logit.array() += w[x.rows()];
+      logit.array() += w[z.rows()];
       const double value = logistic_loss(logit, y, slope);
       gradient.resize(w.size());
-      gradient.head(x.rows()) = z * slope.transpose() + ridge * weights;
-      gradient[x.rows()] = slope.sum();
-      return value + 0.5 * ridge * weights.squaredNorm();
+      gradient.head(z.rows()) = z * slope.transpose() + options.ridge * weights;
+      gradient[z.rows()] = slope.sum();
+      return value + 0.5 * options.ridge * weights.squaredNorm();
     };
-    Eigen::VectorXd start = Eigen::VectorXd::Zero(x.rows() + 1);
-    start[x.rows()] = std::log(y.sum() / (n - y.sum()));
+    Eigen::VectorXd start = Eigen::VectorXd::Zero(z.rows() + 1);
+    start[z.rows()] = std::log(y.sum() / (n - y.sum()));
     const Eigen::VectorXd w = detail::minimise(loss, start, 200, 1e-10).x;
-    return logistic_calibration({scaler.state(), w.head(x.rows()), w[x.rows()]});
+    return logistic_calibration({scaler.state(), w.head(z.rows()), w[z.rows()], options.bends});
   }
 
   /// x: (features, samples) → (samples), in (0, 1).
   [[nodiscard]] Eigen::VectorXd operator()(const Eigen::Ref<const matrix>& x) const {
-    matrix z = x;
-    scaler_.transform(z);
+    return (1.0 / (1.0 + (-logits(x).array()).exp())).matrix();
+  }
+
+  /// ln(p / (1 − p)): (features, samples) → (samples), in [−36, 36].
+  [[nodiscard]] Eigen::VectorXd logits(const Eigen::Ref<const matrix>& x) const {
     // Past ±36 rounding would make it 0 or 1, and a certainty that turns out wrong has an infinite loss.
-    const Eigen::ArrayXd logit = ((z.transpose() * state_.weights).array() + state_.bias).max(-36.0).min(36.0);
-    return (1.0 / (1.0 + (-logit).exp())).matrix();
+    const matrix z = pieces(scaler_, state_.bends, x);
+    return ((z.transpose() * state_.weights).array() + state_.bias).max(-36.0).min(36.0).matrix();
   }
 
   [[nodiscard]] const logistic_state& state() const noexcept { return state_; }
 
  private:
+  static constexpr double clip = 4;
+
+  static void check_bends(const char* where, const std::vector<double>& bends) {
+    for (std::size_t b = 0; b < bends.size(); ++b)
+      detail::require(std::abs(bends[b]) < clip && (b == 0 || bends[b] > bends[b - 1]), where,
+                      "bends must rise and be within (-4, 4)", bends[b]);
+  }
+
+  /// The scaled features, then what is beyond each bend: (features · (1 + bends), samples).
+  [[nodiscard]] static matrix pieces(const standard_scaler<double>& scaler, const std::vector<double>& bends,
+                                     const Eigen::Ref<const matrix>& x) {
+    const Eigen::Index n = x.rows();
+    matrix z(n * (1 + std::ssize(bends)), x.cols());
+    scaler.transform(x, z.topRows(n));
+    for (std::size_t b = 0; b < bends.size(); ++b)
+      z.middleRows(n * static_cast<Eigen::Index>(b + 1), n) = (z.topRows(n).array() - bends[b]).max(0.0);
+    return z;
+  }
+
   logistic_state state_;
   standard_scaler<double> scaler_;
 };
