@@ -69,7 +69,7 @@ void check_refusals(const T& value) {
     }
   }
   json bad = good;
-  bad["version"] = 2;
+  bad["version"] = good["version"].get<int>() + 1;
   refused(bad, "\"version\"");
   bad = good;
   bad["halflife"] = 1;

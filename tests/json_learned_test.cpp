@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -51,11 +53,15 @@ ebb::learned_decay some_decay() {
 }
 
 ebb::return_probability some_probability() {
-  Eigen::VectorXd weights(ebb::return_probability::features);
+  Eigen::VectorXd weights(2 * ebb::return_probability::features);
   ebb::random_engine random(8);
   for (double& w : weights) w = random.normal();
-  return ebb::return_probability(
-      {24h * 7, some_bank(), {random_scaling(ebb::return_probability::features), weights, -1 / 3.0}});
+  return ebb::return_probability({24h * 7,
+                                  some_bank(),
+                                  {random_scaling(ebb::return_probability::features), weights, -1 / 3.0, {0.1}},
+                                  {{-3, -0.7, 1 / 7.0}, {0.01, 1 / 3.0, 1 / 3.0}},
+                                  2,
+                                  0.9});
 }
 
 ebb::behaviour_weights some_weights() {
@@ -159,7 +165,35 @@ TEST_CASE("a probability of return comes back and predicts as before", "[json_le
   bad = chance;
   bad["learned"]["weights"].erase(0);
   CHECK_THROWS_WITH(bad.get<ebb::return_probability>(), contains("one finite weight a feature"));
+  bad = chance;
+  bad["plain_lane"] = 5;
+  CHECK_THROWS_WITH(bad.get<ebb::return_probability>(), contains("plain_lane must be in [0, 5)"));
+  bad = chance;
+  bad["share"] = 1.5;
+  CHECK_THROWS_WITH(bad.get<ebb::return_probability>(), contains("share must be in [0, 1]"));
   check_refusals(ebb::logistic_calibration(chance.state().learned));
+}
+
+TEST_CASE("an isotonic calibration comes back and predicts as before", "[json_learned]") {
+  ebb::random_engine random(4);
+  std::vector<double> scores, outcomes;
+  for (int i = 0; i < 300; ++i) {
+    scores.push_back(random.normal());
+    outcomes.push_back(random.uniform() < 0.5 + 0.2 * scores.back() ? 1.0 : 0.0);
+  }
+  const ebb::isotonic_calibration rising(scores, outcomes);
+  const ebb::isotonic_calibration back = round_trip(rising);
+  for (const double score : scores) CHECK(same_bits(back(score + 0.01), rising(score + 0.01)));
+  check_refusals(rising);
+  json bad = rising;
+  bad["scores"][1] = -100;
+  CHECK_THROWS_WITH(bad.get<ebb::isotonic_calibration>(), contains("scores must rise"));
+  bad = rising;
+  bad["probabilities"].erase(0);
+  CHECK_THROWS_WITH(bad.get<ebb::isotonic_calibration>(), contains("one probability each"));
+  const double inf = std::numeric_limits<double>::infinity();
+  const ebb::isotonic_calibration far(std::vector{-inf, 0.0}, std::vector{0.0, 1.0});
+  CHECK_THROWS_WITH(json(far), contains("\"scores\" must be finite"));
 }
 
 TEST_CASE("a behaviour model comes back with its handles, rules and weights", "[json_learned]") {

@@ -17,14 +17,14 @@ namespace {
 
 using store = ebb::interest_store<std::string, std::string>;
 
-const ebb::timescales lanes{1h, 24h, 96h, 400h};
+const ebb::timescales lanes{1h, 24h, 96h, 400h, 1600h, 6400h};
 
 ebb::return_probability_state state_of(ebb::duration horizon) {
   constexpr Eigen::Index n = ebb::return_probability::features;
   ebb::logistic_state learned{{Eigen::VectorXd::Ones(n), Eigen::VectorXd::Zero(n), Eigen::VectorXd::Zero(n)},
                               Eigen::VectorXd::LinSpaced(n, -0.2, 0.3),
                               -1.0};
-  return {horizon, lanes, learned};
+  return {horizon, lanes, learned, {{-4, 0, 2}, {0.01, 0.2, 0.6}}, 1, 1};
 }
 
 }  // namespace
@@ -46,7 +46,7 @@ TEST_CASE("the features of a return are those of the raw events", "[return_proba
   for (const auto& [user, state] : s.all_users()) {
     const Eigen::MatrixXd x =
         ebb::return_probability::read(s, state, ebb::to_time_point(now), lanes, ebb::duration(25h));
-    REQUIRE(x.rows() == 9);
+    REQUIRE(x.rows() == 11);
     for (Eigen::Index i = 0; i < x.cols(); ++i) {
       const std::string& item = s.item(state.entries.item(static_cast<std::size_t>(i)));
       const auto sum = [&](ebb::duration half_life, const std::string& of_user, const std::string& of_item) {
@@ -69,12 +69,14 @@ TEST_CASE("the features of a return are those of the raw events", "[return_proba
       CHECK(x(0, i) == Approx(sum(24h, user, item)));
       CHECK(x(1, i) == Approx(sum(96h, user, item)));
       CHECK(x(2, i) == Approx(sum(400h, user, item)));
-      CHECK(x(3, i) == Approx(std::log(uses / (now - first + 16 * ebb::duration(25h)).count())));
-      CHECK(x(4, i) == Approx(std::log1p((now - last).count())));
-      CHECK(x(5, i) == Approx(std::log1p((now - newest).count())));
-      CHECK(x(6, i) == Approx(sum(24h, user, "")));
-      CHECK(x(7, i) == Approx(sum(96h, user, "")));
-      CHECK(x(8, i) == Approx(sum(96h, "", item)));
+      CHECK(x(3, i) == Approx(sum(1600h, user, item)));
+      CHECK(x(4, i) == Approx(sum(6400h, user, item)));
+      CHECK(x(5, i) == Approx(std::log(uses / (now - first + 16 * ebb::duration(25h)).count())));
+      CHECK(x(6, i) == Approx(std::log1p((now - last).count())));
+      CHECK(x(7, i) == Approx(std::log1p((now - newest).count())));
+      CHECK(x(8, i) == Approx(sum(24h, user, "")));
+      CHECK(x(9, i) == Approx(sum(96h, user, "")));
+      CHECK(x(10, i) == Approx(sum(96h, "", item)));
     }
   }
 }
@@ -99,6 +101,35 @@ TEST_CASE("the probability of a pair is its place among all of the user's", "[re
   CHECK_FALSE(model(s, "v", "i0", ebb::time_point(401h)));
   CHECK(model.all(s, "v", ebb::time_point(401h)).empty());
   for (const double p : model.all(s, "u", ebb::time_point(std::chrono::years(40)))) CHECK(std::isfinite(p));
+}
+
+TEST_CASE("the share weighs the log-odds of the learned and the plain part", "[return_probability]") {
+  ebb::return_probability_state state = state_of(24h);
+  Eigen::MatrixXd x = Eigen::MatrixXd::Random(ebb::return_probability::features, 40);
+  const auto log_odds = [](double p) { return std::log(p / (1 - p)); };
+  for (const double share : {0.0, 0.25, 1.0})
+    for (const int lane : {0, 1, 4}) {
+      state.share = share;
+      state.plain_lane = lane;
+      const Eigen::VectorXd p = ebb::return_probability(state)(x);
+      for (Eigen::Index i = 0; i < x.cols(); ++i) {
+        double learned = state.learned.bias;
+        for (Eigen::Index f = 0; f < x.rows(); ++f) learned += state.learned.weights[f] * x(f, i);
+        const double at = x(lane, i);  // between the corners −4 and 2
+        const double plain = at < 0 ? 0.2 + at / 4 * 0.19 : 0.2 + at / 2 * 0.4;
+        CHECK(log_odds(p[i]) == Approx(share * learned + (1 - share) * log_odds(plain)).margin(1e-9));
+      }
+    }
+  state.share = 1.1;
+  CHECK_THROWS_AS(ebb::return_probability(state), std::invalid_argument);
+  state.share = std::nan("");
+  CHECK_THROWS_AS(ebb::return_probability(state), std::invalid_argument);
+  state = state_of(24h);
+  state.plain_lane = 5;
+  CHECK_THROWS_AS(ebb::return_probability(state), std::invalid_argument);
+  state = state_of(24h);
+  state.plain = {};
+  CHECK_THROWS_AS(ebb::return_probability(state), std::invalid_argument);
 }
 
 TEST_CASE("a probability of return refuses other stores and other states", "[return_probability]") {

@@ -23,37 +23,63 @@
 namespace ebb {
 
 /// What the chance of a return within a horizon is told from. Lanes are those of the store whose half-lives come nearest to
-/// the horizon and to 4 and 16 times it.
-inline constexpr std::array<std::string_view, 9> return_probability_names{
+/// the horizon and to 4, 16, 64 and 256 times it.
+inline constexpr std::array<std::string_view, 11> return_probability_names{
     "ln interest, horizon",        "ln interest, 4 horizons",
-    "ln interest, 16 horizons",    "ln uses per second, as if known 16 horizons longer",
+    "ln interest, 16 horizons",    "ln interest, 64 horizons",
+    "ln interest, 256 horizons",   "ln uses per second, as if known 16 horizons longer",
     "ln time since last use",      "ln time since user's last event",
     "ln user's interest, horizon", "ln user's interest, 4 horizons",
     "ln heat, 4 horizons"};
 
+/// How many of them are plain decayed interest: the first.
+inline constexpr Eigen::Index return_probability_lanes = 5;
+
 /// What a `return_probability` has learned: all that has to be saved.
 struct return_probability_state {
   duration horizon{0};
-  timescales lanes;  ///< of the stores it reads
-  logistic_state learned;
+  timescales lanes;        ///< of the stores it reads
+  logistic_state learned;  ///< from all features
+  isotonic_state plain;    ///< from ln interest on one lane alone
+  int plain_lane = 0;      ///< which of the first five features that is
+  double share = 1;        ///< of the former in the logit, in [0, 1]; the rest is the latter's
 };
 
 /// Interest as a probability: the chance that a user comes back to an item within the horizon.
 ///
-///   P(an event of the pair in [now, now + horizon)) = σ(bias + Σ weight · feature)
+///   ln odds of an event of the pair in [now, now + horizon) = share · learned(features) + (1 − share) · plain(ln interest)
 ///
+/// learned: a bias and a curve a feature (`logistic_calibration`). plain: what a single exponential decay says of it, by the
+/// likeliest rising function (`isotonic_calibration`); all there is with a share of 0, nothing with 1.
+/// Range:   (0, 1); 0 for an entry of dislikes alone.
+/// Complexity: O(lanes + features) an entry of the user.
 /// Threads: const members may run at the same time.
-/// Errors: std::invalid_argument unless the horizon is finite and > 0, the state has nine features, and a store has its
-///         lanes and keeps heat and first uses; std::domain_error when `now` is before the user's newest event.
+/// Errors: std::invalid_argument unless the horizon is finite and > 0, the state has eleven features, plain_lane is in [0, 5) and share
+///         in [0, 1], and a store has its lanes and keeps heat and first uses; std::domain_error when `now` is before the user's newest event.
 class return_probability {
  public:
   static constexpr Eigen::Index features = static_cast<Eigen::Index>(return_probability_names.size());
 
-  explicit return_probability(return_probability_state state) : state_(std::move(state)), learned_(state_.learned) {
-    detail::require(std::isfinite(state_.horizon.count()) && state_.horizon.count() > 0, "return_probability",
+  explicit return_probability(return_probability_state state)
+      : state_(std::move(state)), learned_(state_.learned), plain_(state_.plain) {
+    constexpr const char* where = "return_probability";
+    detail::require(std::isfinite(state_.horizon.count()) && state_.horizon.count() > 0, where,
                     "the horizon must be finite and > 0", state_.horizon);
-    detail::require(state_.learned.weights.size() == features, "return_probability", "there must be nine weights",
-                    state_.learned.weights.size());
+    detail::require(state_.learned.scaling.count.size() == features, where, "there must be eleven features",
+                    state_.learned.scaling.count.size());
+    detail::require(state_.plain_lane >= 0 && state_.plain_lane < return_probability_lanes, where,
+                    "plain_lane must be in [0, 5)", state_.plain_lane);
+    detail::require(state_.share >= 0 && state_.share <= 1, where, "share must be in [0, 1]", state_.share);
+  }
+
+  /// Of each column of features, whatever they were read from: (features, samples) → (samples), in (0, 1).
+  [[nodiscard]] Eigen::VectorXd operator()(const Eigen::Ref<const Eigen::MatrixXd>& x) const {
+    Eigen::ArrayXd logit = learned_.logits(x).array();
+    for (Eigen::Index i = 0; i < logit.size() && state_.share < 1; ++i) {
+      const double p = plain_(x(state_.plain_lane, i));
+      logit[i] = state_.share * logit[i] + (1 - state_.share) * (std::log(p) - std::log1p(-p));
+    }
+    return (1.0 / (1.0 + (-logit).exp())).matrix();
   }
 
   /// Of all the user's entries, in their order; 0 for an entry of dislikes alone.
@@ -62,7 +88,7 @@ class return_probability {
                                         time_point now) const {
     const auto* const state = store.find(user);
     if (state == nullptr) return {};
-    const Eigen::VectorXd p = learned_(read(store, *state, now, state_.lanes, state_.horizon));
+    const Eigen::VectorXd p = (*this)(read(store, *state, now, state_.lanes, state_.horizon));
     std::vector<double> out(p.begin(), p.end());
     for (std::size_t i = 0; i < out.size(); ++i)
       if (state->entries.count(i) == 0) out[i] = 0;
@@ -95,27 +121,29 @@ class return_probability {
       return static_cast<double>(now.time_since_epoch().count() - ticks) * time_point::period::num /
              time_point::period::den;
     };
-    const std::array<int, 3> near{nearest(lanes, horizon), nearest(lanes, 4 * horizon), nearest(lanes, 16 * horizon)};
+    std::array<int, return_probability_lanes> near{};
+    for (std::size_t f = 0; f < near.size(); ++f) near[f] = nearest(lanes, std::pow(4.0, f) * horizon);
     const reading heat = reading::lane(lanes, near[1]);
     Eigen::ArrayXXd logs;
     detail::log_lanes(store, user, now, logs);
     logs = logs.max(lowest);
     Eigen::MatrixXd out = Eigen::MatrixXd::Zero(features, logs.cols());
-    for (Eigen::Index f = 0; f < 3; ++f) out.row(f) = logs.row(near[static_cast<std::size_t>(f)]).matrix();
+    for (Eigen::Index f = 0; f < return_probability_lanes; ++f)
+      out.row(f) = logs.row(near[static_cast<std::size_t>(f)]).matrix();
     for (Eigen::Index f = 0; f < 2; ++f) {
       const auto lane = logs.row(near[static_cast<std::size_t>(f)]);
-      out.row(6 + f).setConstant(lane.maxCoeff() + std::log((lane - lane.maxCoeff()).exp().sum()));
+      out.row(8 + f).setConstant(lane.maxCoeff() + std::log((lane - lane.maxCoeff()).exp().sum()));
     }
-    out.row(5).setConstant(std::log1p(seconds(user.newest)));
+    out.row(7).setConstant(std::log1p(seconds(user.newest)));
     for (Eigen::Index i = 0; i < out.cols(); ++i) {
       const auto entry = static_cast<std::size_t>(i);
       if (user.entries.count(entry) == 0) continue;
       const auto* const times = user.entries.times(store.layout(), entry);
       // A mere count would grow with the log's age, and what was learned from it would be off by tomorrow.
-      out(3, i) = std::log(static_cast<double>(user.entries.count(entry)) /
+      out(5, i) = std::log(static_cast<double>(user.entries.count(entry)) /
                            (seconds(times[store.layout().first_time()]) + 16 * horizon.count()));
-      out(4, i) = std::log1p(seconds(times[0]));
-      out(8, i) = std::max(lowest, std::log(store.heat(store.item(user.entries.item(entry)), heat, now)));
+      out(6, i) = std::log1p(seconds(times[0]));
+      out(10, i) = std::max(lowest, std::log(store.heat(store.item(user.entries.item(entry)), heat, now)));
     }
     return out;
   }
@@ -136,6 +164,7 @@ class return_probability {
 
   return_probability_state state_;
   logistic_calibration learned_;
+  isotonic_calibration plain_;
 };
 
 }  // namespace ebb

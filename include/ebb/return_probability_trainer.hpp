@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 #include <optional>
 #include <span>
@@ -33,7 +34,7 @@ struct horizon_options {
   duration horizon = std::chrono::days(7);
   timescales lanes = store_options{}.lanes;  ///< of the stores that will be read
   double begin = 0.4;                        ///< share of the events that are history only, in [0, 1)
-  int moments = 16;                          ///< at which pairs are looked at, spread over the time there is
+  int moments = 64;                          ///< at which pairs are looked at, spread over the time there is
   std::size_t samples = 100'000;             ///< about so many pairs in all, drawn evenly
   std::uint64_t seed = 1;
 };
@@ -124,6 +125,105 @@ struct horizon_samples {
   return out;
 }
 
+/// Whether what was learned is taken or plain decay, by how they did on the newest moments.
+struct return_share {
+  double share = 1;      ///< 1: what was learned; 0: plain decay
+  double learned = 0;    ///< mean log-loss on the newest moments, in nats, of what was learned before them …
+  double plain = 0;      ///< … and of plain decay
+  std::size_t held = 0;  ///< pairs judged on; 0: nothing could be held out
+};
+
+namespace detail {
+
+/// Some of the samples.
+[[nodiscard]] inline horizon_samples chosen_samples(const horizon_samples& from,
+                                                    const std::vector<Eigen::Index>& columns) {
+  horizon_samples out;
+  out.features = from.features(Eigen::all, columns);
+  for (const Eigen::Index column : columns) {
+    const auto i = static_cast<std::size_t>(column);
+    out.plain.push_back(from.plain[i]);
+    out.returned.push_back(from.returned[i]);
+    out.users.push_back(from.users[i]);
+    out.moments.push_back(from.moments[i]);
+  }
+  return out;
+}
+
+[[nodiscard]] inline double mean_log_loss(std::span<const double> predicted, std::span<const double> outcomes) {
+  const std::vector<double> losses = log_losses(predicted, outcomes);
+  return std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(losses.size());
+}
+
+/// The learned and the plain part from all samples, the plain one on the lane that tells most; share 1.
+[[nodiscard]] inline return_probability_state learned_return(const horizon_samples& samples,
+                                                             const horizon_options& options) {
+  return_probability_state out{options.horizon, options.lanes, {}, {}};
+  out.learned = logistic_calibration::fit(samples.features, samples.returned, {.bends = {-2, -1, 0, 1, 2}}).state();
+  double least = std::numeric_limits<double>::infinity();
+  for (Eigen::Index lane = 0; lane < return_probability_lanes; ++lane) {
+    const Eigen::VectorXd interest = samples.features.row(lane);
+    const std::span<const double> scores(interest.data(), samples.returned.size());
+    const isotonic_calibration rising(scores, samples.returned);
+    std::vector<double> predicted;
+    for (const double score : scores) predicted.push_back(rising(score));
+    const double loss = mean_log_loss(predicted, samples.returned);
+    if (loss >= least) continue;
+    least = loss;
+    out.plain = rising.state();
+    out.plain_lane = static_cast<int>(lane);
+  }
+  return out;
+}
+
+}  // namespace detail
+
+/// Falls back to plain decay where that did better on the newest quarter of the moments, both learned from those whose labels were complete
+/// before it: on these moments the choice never does worse than plain decay.
+///
+/// Where nothing can be held out (fewer moments than that, a horizon as long as the stretch) the share is 1. There is nothing between: on the
+/// open logs the learned part alone does better after the cut than any mixture, whichever mixture does best before it.
+/// Errors: std::invalid_argument as `logistic_calibration::fit`.
+[[nodiscard]] inline return_share choose_return_share(const horizon_samples& samples, const horizon_options& options) {
+  std::vector<time_point> moments = samples.moments;
+  std::sort(moments.begin(), moments.end());
+  moments.erase(std::unique(moments.begin(), moments.end()), moments.end());
+  if (moments.empty()) return {};
+  const time_point newest = moments[moments.size() * 3 / 4];
+  std::vector<Eigen::Index> before;
+  std::vector<Eigen::Index> after;
+  for (std::size_t i = 0; i < samples.moments.size(); ++i)
+    if (samples.moments[i] >= newest)
+      after.push_back(static_cast<Eigen::Index>(i));
+    else if (newest - samples.moments[i] >= options.horizon)
+      before.push_back(static_cast<Eigen::Index>(i));
+  if (before.empty()) return {};
+  return_probability_state state = detail::learned_return(detail::chosen_samples(samples, before), options);
+  const horizon_samples held = detail::chosen_samples(samples, after);
+  const auto loss = [&](double share) {
+    state.share = share;
+    const Eigen::VectorXd p = return_probability(state)(held.features);
+    return detail::mean_log_loss(std::span(p.data(), held.returned.size()), held.returned);
+  };
+  return_share out{1, loss(1), loss(0), held.returned.size()};
+  if (out.plain < out.learned) out.share = 0;
+  return out;
+}
+
+/// Learns the chance of a return from samples: the share as `choose_return_share` says, and the rest from all of them.
+///
+/// The same samples and options give the same model. Nothing is fitted anew to the newest moments alone: measured on the open logs, an offset,
+/// or an offset and a slope, of the newest quarter, and learning from the newest half or quarter only, lose 0.0001 to 0.02 nats more often than
+/// they gain.
+/// Complexity: O(66 · samples) a step of the learned part, of which there are at most 200, twice: some 5 s for 100,000 samples.
+/// Errors: std::invalid_argument as `logistic_calibration::fit`.
+[[nodiscard]] inline return_probability fit_return_probability(const horizon_samples& samples,
+                                                               const horizon_options& options) {
+  return_probability_state state = detail::learned_return(samples, options);
+  state.share = choose_return_share(samples, options).share;
+  return return_probability(std::move(state));
+}
+
 /// Learns the chance of a return within the horizon from a log, as far as its labels are complete.
 ///
 /// Errors: as draw_horizon_samples; std::invalid_argument unless begin is in [0, 1) and the part of the log after it is
@@ -138,73 +238,118 @@ struct horizon_samples {
       draw_horizon_samples(log, options, log[from].time, log[log.size() - 1].time, options.horizon);
   detail::require(!samples.returned.empty(), where, "the log must be longer than the horizon and hold pairs, samples",
                   0);
-  return return_probability(
-      {options.horizon, options.lanes, logistic_calibration::fit(samples.features, samples.returned).state()});
+  return fit_return_probability(samples, options);
 }
 
 /// How well a probability of return stands the future.
 struct probability_report {
-  return_probability model;      ///< learned before the cut
-  std::size_t learned_from = 0;  ///< pairs at moments before the cut
-  std::size_t judged_on = 0;     ///< … and after it
+  return_probability model;      ///< learned last
+  std::size_t learned_from = 0;  ///< pairs it was learned from, at moments before what it was judged on
+  std::size_t judged_on = 0;     ///< pairs after the cut
   double loss = 0;               ///< mean log-loss after the cut, in nats
-  double constant_loss = 0;      ///< of the share that returned before the cut
+  double constant_loss = 0;      ///< of the share that returned before
   double decay_loss = 0;         ///< of the best monotone function of plain decayed interest (isotonic)
   difference over_constant;      ///< by how much the loss is less, with its interval over users
   difference over_decay;
   std::vector<reliability_bin> table;  ///< after the cut
 };
 
+namespace detail {
+
+/// The bodies of `judge_return_probability`.
+class probability_judge {
+ public:
+  probability_judge(const event_log& log, const horizon_options& options, duration half_life)
+      : log_(log), options_(options), half_life_(half_life) {}
+
+  /// Learns from what was known at `cut`, and judges moments in [cut, until − horizon].
+  void judge(time_point from, time_point cut, time_point until, int parts) {
+    horizon_options fewer = options_;
+    fewer.moments = std::max(1, options_.moments / parts);
+    fewer.samples = options_.samples / static_cast<std::size_t>(parts);
+    const horizon_samples before = draw_horizon_samples(log_, options_, from, cut, half_life_);
+    const horizon_samples after = draw_horizon_samples(log_, fewer, cut, until, half_life_);
+    require(!before.returned.empty() && !after.returned.empty(), "judge_return_probability",
+            "both sides of the cut must be longer than the horizon and hold pairs, samples",
+            std::min(before.returned.size(), after.returned.size()));
+    model_.emplace(fit_return_probability(before, options_));
+    learned_from_ = before.returned.size();
+    const Eigen::VectorXd p = (*model_)(after.features);
+    predicted_.insert(predicted_.end(), p.begin(), p.end());
+    const double yes = std::accumulate(before.returned.begin(), before.returned.end(), 0.5);
+    constant_.insert(constant_.end(), after.returned.size(), yes / (static_cast<double>(learned_from_) + 1));
+    const isotonic_calibration monotone(before.plain, before.returned);
+    for (const double interest : after.plain) decayed_.push_back(monotone(interest));
+    returned_.insert(returned_.end(), after.returned.begin(), after.returned.end());
+    users_.insert(users_.end(), after.users.begin(), after.users.end());
+  }
+
+  [[nodiscard]] probability_report report() const {
+    probability_report out{*model_, learned_from_, returned_.size(), 0, 0, 0, {}, {}, {}};
+    const std::vector<double> losses = log_losses(predicted_, returned_);
+    out.loss = mean_log_loss(predicted_, returned_);
+    out.constant_loss = mean_log_loss(constant_, returned_);
+    out.decay_loss = mean_log_loss(decayed_, returned_);
+    out.over_constant = paired_bootstrap(log_losses(constant_, returned_), losses, users_, options_.seed);
+    out.over_decay = paired_bootstrap(log_losses(decayed_, returned_), losses, users_, options_.seed);
+    out.table = reliability_table(predicted_, returned_);
+    return out;
+  }
+
+ private:
+  const event_log& log_;
+  const horizon_options& options_;
+  duration half_life_;
+  std::optional<return_probability> model_;
+  std::size_t learned_from_ = 0;
+  std::vector<double> predicted_, constant_, decayed_, returned_;  // (judged on)
+  std::vector<std::uint32_t> users_;                               // (judged on)
+};
+
+}  // namespace detail
+
 /// Learns before the moment at share `cut` of the events, and judges after it: nothing learned has a label from beyond.
 ///
+/// refits: the time after the cut is judged in so many equal parts, each by a model (and a constant, and a plain decay) learned anew from
+/// all that was complete when the part began, as a service that learns regularly would have it. 1: learned once.
 /// The plain decay is the exponential whose half-life ranks best before the cut (`exponential_model`).
-/// Errors: as fit_return_probability; std::invalid_argument unless begin < cut < 1 and either side is longer than the horizon.
+///
+/// Log-loss less than plain decay's, in thousandths of a nat, learned once (and six times):
+///
+///                    1 day        7 days        30 days
+///   foursquare_nyc   1.2 (1.0)    7.6 (5.6)     19.2 (13.8)
+///   online_retail    0.2 (0.4)    4.6 (4.4)     10.7 (10.4)
+///   git_sympy        0.2 (0.4)    1.1 (0.8)     3.3 (2.9)
+///
+/// On the two latter the bins' predictions are what happened to within a fifth for 7 and 30 days. The check-ins' log was not written for
+/// days on end (17, 14 and 5 of them) shortly before the cut, and what is learned there is too low after it: 0.19 in the top bin of 30 days, where
+/// 0.31 came back; learned six times 0.23 where 0.30 did.
+/// Errors: as fit_return_probability; std::invalid_argument unless begin < cut < 1, refits >= 1 and either side is longer than the horizon.
 [[nodiscard]] inline probability_report judge_return_probability(const event_log& log,
-                                                                 const horizon_options& options = {},
-                                                                 double cut = 0.7) {
+                                                                 const horizon_options& options = {}, double cut = 0.7,
+                                                                 int refits = 1) {
   constexpr const char* where = "judge_return_probability";
   detail::require(options.begin >= 0 && options.begin < cut && cut < 1, where, "0 <= begin < cut < 1 must hold", cut);
+  detail::require(refits >= 1, where, "refits must be >= 1", refits);
   detail::require(!log.empty(), where, "there must be events", log.size());
   const repeat_task task(log, {.tune_begin = options.begin, .test_begin = cut});
   exponential_model exponential;
   exponential.fit(task.tuning());
-  const duration half_life = exponential.how().half_life();
   const auto at = [&](double share) {
     return log[static_cast<std::size_t>(share * static_cast<double>(log.size()))].time;
   };
-  const horizon_samples before = draw_horizon_samples(log, options, at(options.begin), at(cut), half_life);
-  const horizon_samples after = draw_horizon_samples(log, options, at(cut), log[log.size() - 1].time, half_life);
-  detail::require(!before.returned.empty() && !after.returned.empty(), where,
-                  "both sides of the cut must be longer than the horizon and hold pairs, samples",
-                  std::min(before.returned.size(), after.returned.size()));
-
-  const logistic_calibration logistic = logistic_calibration::fit(before.features, before.returned);
-  probability_report out{
-      return_probability({options.horizon, options.lanes, logistic.state()}), 0, 0, 0, 0, 0, {}, {}, {}};
-  out.learned_from = before.returned.size();
-  out.judged_on = after.returned.size();
-  const Eigen::VectorXd learned = logistic(after.features);
-  const std::vector<double> predicted(learned.begin(), learned.end());
-  double rate = 0.5;
-  for (const double y : before.returned) rate += y;
-  const std::vector<double> constant(out.judged_on, rate / (static_cast<double>(out.learned_from) + 1));
-  const isotonic_calibration monotone(before.plain, before.returned);
-  std::vector<double> decayed;
-  for (const double interest : after.plain) decayed.push_back(monotone(interest));
-
-  const std::vector<double> losses = log_losses(predicted, after.returned);
-  const std::vector<double> by_constant = log_losses(constant, after.returned);
-  const std::vector<double> by_decay = log_losses(decayed, after.returned);
-  const auto mean = [&](const std::vector<double>& all) {
-    return std::accumulate(all.begin(), all.end(), 0.0) / static_cast<double>(all.size());
-  };
-  out.loss = mean(losses);
-  out.constant_loss = mean(by_constant);
-  out.decay_loss = mean(by_decay);
-  out.over_constant = paired_bootstrap(by_constant, losses, after.users, options.seed);
-  out.over_decay = paired_bootstrap(by_decay, losses, after.users, options.seed);
-  out.table = reliability_table(predicted, after.returned);
-  return out;
+  const time_point begin = at(cut);
+  const duration part = (duration(log[log.size() - 1].time - begin) - options.horizon) / refits;
+  detail::require(part.count() >= 0, where, "what is after the cut must be longer than the horizon", part);
+  detail::probability_judge judge(log, options, exponential.how().half_life());
+  for (int r = 0; r < refits; ++r) {
+    const time_point from = begin + std::chrono::duration_cast<time_point::duration>(r * part);
+    const time_point until = r + 1 == refits
+                                 ? log[log.size() - 1].time
+                                 : from + std::chrono::duration_cast<time_point::duration>(part + options.horizon);
+    judge.judge(at(options.begin), from, until, refits);
+  }
+  return judge.report();
 }
 
 }  // namespace ebb
