@@ -182,12 +182,17 @@ class entry_table {
     return reinterpret_cast<const std::uint32_t*>(block_.get() + index_offset());
   }
 
-  [[nodiscard]] std::size_t scan(std::uint32_t item) const noexcept {
-    // An item is there once at most, so its position is a sum: without a way out of the loop the compiler compares four at once.
-    const std::uint32_t* const items = words();
-    std::uint32_t position_plus_one = 0;
-    for (std::uint32_t i = 0; i < size_; ++i) position_plus_one += items[i] == item ? i + 1 : 0;
-    return std::size_t{position_plus_one} - 1;
+  [[nodiscard]] std::size_t scan(std::uint32_t item) const noexcept { return place_of(words(), size_, item); }
+
+  // An item is there once at most, so its place is a sum: without a way out of the loop the compiler compares four at once, g++ from -O3 on.
+#if defined(__GNUC__) && !defined(__clang__)
+  __attribute__((optimize("O3")))
+#endif
+  [[nodiscard]] static std::size_t
+  place_of(const std::uint32_t* items, std::uint32_t n, std::uint32_t item) noexcept {
+    std::uint32_t place_plus_one = 0;
+    for (std::uint32_t i = 0; i < n; ++i) place_plus_one += items[i] == item ? i + 1 : 0;
+    return std::size_t{place_plus_one} - 1;
   }
 
   [[nodiscard]] static std::size_t hash(std::uint32_t item) noexcept {
