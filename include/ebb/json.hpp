@@ -17,8 +17,10 @@
 #include "ebb/json/explanation.hpp"
 #include "ebb/json/learned_decay.hpp"
 #include "ebb/json/network.hpp"
+#include "ebb/json/next_interest.hpp"
 #include "ebb/json/ranker.hpp"
 #include "ebb/json/return_network.hpp"
 #include "ebb/json/return_probability.hpp"
+#include "ebb/json/select_decay.hpp"
 
 #endif  // EBB_JSON_HPP

@@ -132,6 +132,15 @@ struct blend_options {
   std::uint64_t seed = 1;
 };
 
+/// What a `next_blend` has learned: all that has to be saved.
+struct next_blend_state {
+  Eigen::VectorXf scale;                  ///< (signals), > 0: root mean squares in training
+  Eigen::VectorXf user_mean;              ///< (of_user)
+  Eigen::VectorXf user_scale;             ///< (of_user), > 0
+  Eigen::VectorXf linear;                 ///< w, (signals)
+  std::vector<mlp<float>> networks = {};  ///< the members: (signals + of_user) → 1; may be none
+};
+
 /// A learned blend of signals: what a candidate's odds of being taken up are.
 ///
 ///   score_k = w · z_k + mean over members of mlp(z_k, user),   P(k is taken up) = softmax over the user's candidates
@@ -140,7 +149,8 @@ struct blend_options {
 /// answer); the networks, which also read the user's description, then learn what is left, starting from zero.
 /// The same samples, options and build give the same blend.
 ///
-/// Errors: std::invalid_argument when there are no samples, and for options outside their range.
+/// Errors: std::invalid_argument when there are no samples, for options outside their range, and for a state whose shapes do not fit, whose
+///         numbers are not finite, or a scale in it not > 0.
 class next_blend {
  public:
   using matrix = Eigen::MatrixXf;
@@ -165,22 +175,44 @@ class next_blend {
       fit_member(samples, inputs, options_.seed + static_cast<std::uint64_t>(m));
   }
 
+  explicit next_blend(next_blend_state state) : state_(std::move(state)) {
+    constexpr const char* where = "next_blend";
+    const Eigen::Index n = state_.scale.size();
+    detail::require(n > 0 && state_.linear.size() == n, where, "there must be signals, with one weight and scale each",
+                    state_.linear.size());
+    detail::require(state_.user_mean.size() == state_.user_scale.size(), where,
+                    "user_mean and user_scale must have one size", state_.user_scale.size());
+    detail::require(state_.scale.allFinite() && state_.linear.allFinite() && state_.user_mean.allFinite() &&
+                        state_.user_scale.allFinite(),
+                    where, "the state must be finite", "NaN or infinity");
+    detail::require((state_.scale.array() > 0).all() && (state_.user_scale.array() > 0).all(), where,
+                    "a scale must be > 0", "0 or less");
+    for (const mlp<float>& network : state_.networks) {
+      detail::require(network.inputs() == n + state_.user_mean.size() && network.outputs() == 1, where,
+                      "a network must read the signals and the user, and give one number", network.inputs());
+      detail::require(network.parameters().allFinite(), where, "a network's parameters must be finite",
+                      "NaN or infinity");
+    }
+  }
+
+  [[nodiscard]] const next_blend_state& state() const noexcept { return state_; }
+
   /// w: one weight a standardised signal.
-  [[nodiscard]] const vector& weights() const noexcept { return linear_; }
+  [[nodiscard]] const vector& weights() const noexcept { return state_.linear; }
 
   /// score: (candidates), for signals (candidates, signals) and the user's description.
   void score(const Eigen::Ref<const matrix>& signals, const Eigen::Ref<const vector>& of_user,
              Eigen::Ref<vector> score) {
-    detail::require(signals.cols() == linear_.size() && of_user.size() == user_mean_.size(), "next_blend::score",
-                    "the signals must be those it was trained on", detail::shape(signals));
+    detail::require(signals.cols() == state_.linear.size() && of_user.size() == state_.user_mean.size(),
+                    "next_blend::score", "the signals must be those it was trained on", detail::shape(signals));
     detail::require(score.size() == signals.rows(), "next_blend::score", "score must have one entry a candidate",
                     score.size());
     const matrix x = standardised(signals.transpose(), of_user);
-    score.noalias() = x.topRows(linear_.size()).transpose() * linear_;
+    score.noalias() = x.topRows(state_.linear.size()).transpose() * state_.linear;
     matrix out(1, x.cols());
-    for (const mlp<float>& network : networks_) {
+    for (const mlp<float>& network : state_.networks) {
       network.predict(x, out, memory_);
-      score += out.row(0).transpose() / static_cast<float>(networks_.size());
+      score += out.row(0).transpose() / static_cast<float>(state_.networks.size());
     }
   }
 
@@ -199,23 +231,23 @@ class next_blend {
       user_squares += g.of_user.cast<double>().cwiseAbs2();
     }
     const auto users = static_cast<double>(samples.groups().size());
-    scale_ = (squares / kept).cwiseSqrt().cwiseMax(1e-6).cast<float>();
-    user_mean_ = (sum / users).cast<float>();
-    user_scale_ = (user_squares / users - (sum / users).cwiseAbs2()).cwiseMax(1e-8).cwiseSqrt().cast<float>();
+    state_.scale = (squares / kept).cwiseSqrt().cwiseMax(1e-6).cast<float>();
+    state_.user_mean = (sum / users).cast<float>();
+    state_.user_scale = (user_squares / users - (sum / users).cwiseAbs2()).cwiseMax(1e-8).cwiseSqrt().cast<float>();
   }
 
   /// (signals, kept) and the user → (signals + user, kept)
   [[nodiscard]] matrix standardised(const Eigen::Ref<const matrix>& signals,
                                     const Eigen::Ref<const vector>& of_user) const {
     matrix x(signals.rows() + of_user.size(), signals.cols());
-    x.topRows(signals.rows()) = (signals.array().colwise() / scale_.array()).max(-clip).min(clip);
-    const vector user = ((of_user - user_mean_).array() / user_scale_.array()).max(-clip / 2).min(clip / 2);
+    x.topRows(signals.rows()) = (signals.array().colwise() / state_.scale.array()).max(-clip).min(clip);
+    const vector user = ((of_user - state_.user_mean).array() / state_.user_scale.array()).max(-clip / 2).min(clip / 2);
     x.bottomRows(of_user.size()).colwise() = user;
     return x;
   }
 
   void fit_linear(const blend_samples& samples, const std::vector<matrix>& inputs) {
-    const Eigen::Index n = scale_.size();
+    const Eigen::Index n = state_.scale.size();
     const auto users = static_cast<double>(inputs.size());
     matrix logit;
     matrix slope;
@@ -235,11 +267,11 @@ class next_blend {
       gradient = gradient / users + options_.ridge * w;
       return sum / users + options_.ridge / 2 * w.squaredNorm();
     };
-    linear_ = detail::minimise(loss, Eigen::VectorXd::Zero(n), 60, 1e-6).x.cast<float>();
+    state_.linear = detail::minimise(loss, Eigen::VectorXd::Zero(n), 60, 1e-6).x.cast<float>();
   }
 
   void fit_member(const blend_samples& samples, const std::vector<matrix>& inputs, std::uint64_t seed) {
-    const Eigen::Index n = scale_.size();
+    const Eigen::Index n = state_.scale.size();
     mlp<float> network(inputs.front().rows(), {.hidden = options_.hidden,
                                                .hidden_activation = activation::gelu,
                                                .dropout = options_.dropout,
@@ -269,7 +301,7 @@ class next_blend {
         for (std::size_t i = first; i < last; ++i)
           x.middleCols(ends[i - first], inputs[index[i]].cols()) = inputs[index[i]];
         matrix logit = network.forward(x, memory_, &dropout);
-        logit.noalias() += linear_.transpose() * x.topRows(n);
+        logit.noalias() += state_.linear.transpose() * x.topRows(n);
         matrix slope(1, x.cols());
         listwise_loss(logit, ends, std::span<const float>(target), slope, std::span<const float>(correction));
         network.backward(x, slope, memory_, gradient);
@@ -278,14 +310,11 @@ class next_blend {
       }
     }
     if (average.mean().size() > 0) network.parameters() = average.mean();
-    networks_.push_back(std::move(network));
+    state_.networks.push_back(std::move(network));
   }
 
   blend_options options_;
-  vector scale_;                   // (signals)
-  vector user_mean_, user_scale_;  // (of_user)
-  vector linear_;                  // w, (signals)
-  std::vector<mlp<float>> networks_;
+  next_blend_state state_;
   mlp_workspace<float> memory_;
 };
 

@@ -30,6 +30,15 @@ struct next_interest_options {
   std::uint64_t seed = 1;    ///< of all chance
 };
 
+/// What a `next_interest_model` has learned: all that has to be saved beside the log. The signals themselves, people alike and the item
+/// regression included, are read from the log's events.
+struct next_interest_state {
+  next_signal_options how;                  ///< how the signals are read …
+  std::vector<std::string> names;           ///< … and what they are, in the blend's order
+  std::optional<next_blend_state> learned;  ///< nothing where there was nobody to learn from
+  std::size_t learned_from = 0;             ///< users
+};
+
 /// Recommends what is new to a user by everything that decayed behaviour says about it, blended as it predicted best so far.
 ///
 /// The blend is learned on the inner split: signals from the first 64 % of the log, targets from what users took up until 80 %. The signals
@@ -42,12 +51,37 @@ class next_interest_model : public next_model {
     detail::require(options_.users > 0, "next_interest_model", "users must be > 0", options_.users);
   }
 
+  /// Takes up what was learned before: `fit` then reads the signals of the history and learns nothing anew.
+  ///
+  /// On the same history, with the same build, scores are those of the model that learned it.
+  /// Errors: std::invalid_argument as `next_blend`, and when the blend does not have one weight a name.
+  explicit next_interest_model(next_interest_state learned) : loaded_(std::move(learned)) {
+    options_.signals = loaded_->how;
+    learned_from_ = loaded_->learned_from;
+    if (loaded_->learned) blend_.emplace(*loaded_->learned);
+    detail::require(!blend_ || blend_->weights().size() == std::ssize(loaded_->names), "next_interest_model",
+                    "there must be one name a signal of the blend", loaded_->names.size());
+  }
+
+  /// What `fit` has learned.   Errors: std::invalid_argument before `fit`.
+  [[nodiscard]] next_interest_state learned() const {
+    detail::require(signals_.has_value(), "next_interest_model::learned", "the model must be fitted first", "none");
+    next_interest_state out{options_.signals, signals_->names(), std::nullopt, learned_from_};
+    if (blend_) out.learned = blend_->state();
+    return out;
+  }
+
   [[nodiscard]] std::string name() const override { return "next_interest"; }
 
+  /// Errors: std::invalid_argument as `next_signals`, and when it was made from what was learned of other signals.
   void fit(const next_history& history) override {
-    blend_.reset();
-    learn(history.inner());
+    if (!loaded_) {
+      blend_.reset();
+      learn(history.inner());
+    }
     signals_.emplace(history, options_.signals);
+    detail::require(!loaded_ || signals_->names() == loaded_->names, "next_interest_model::fit",
+                    "the signals must be those that were learned from", "others");
     index_.clear();
     for (std::size_t k = 0; k < history.candidates.size(); ++k) index_.emplace(history.candidates[k], k);
   }
@@ -110,6 +144,7 @@ class next_interest_model : public next_model {
   }
 
   next_interest_options options_;
+  std::optional<next_interest_state> loaded_;
   std::optional<next_signals> signals_;
   std::optional<next_blend> blend_;
   std::unordered_map<item_id, std::size_t> index_;

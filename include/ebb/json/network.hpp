@@ -49,6 +49,12 @@ inline constexpr std::array<std::pair<gap_input, const char*>, 2> gap_input_name
   return Eigen::Map<const Eigen::VectorXd>(values.data(), static_cast<Eigen::Index>(values.size()));
 }
 
+[[nodiscard]] inline Eigen::VectorXf floats_of(const std::vector<double>& values, const char* key) {
+  Eigen::VectorXf out(static_cast<Eigen::Index>(values.size()));
+  for (Eigen::Index i = 0; i < out.size(); ++i) out[i] = narrowed<float>(values[static_cast<std::size_t>(i)], key);
+  return out;
+}
+
 }  // namespace ebb::detail
 
 namespace nlohmann {

@@ -34,12 +34,6 @@ namespace ebb::detail {
   return {features.names(), features.candidate_features()};
 }
 
-[[nodiscard]] inline Eigen::VectorXf floats_of(const std::vector<double>& values, const char* key) {
-  Eigen::VectorXf out(static_cast<Eigen::Index>(values.size()));
-  for (Eigen::Index i = 0; i < out.size(); ++i) out[i] = narrowed<float>(values[static_cast<std::size_t>(i)], key);
-  return out;
-}
-
 inline void require_described(const return_network& network, const std::vector<std::string>& names,
                               Eigen::Index candidate_features, const char* where) {
   if (network.mean.size() == 0 && network.members.empty()) return;  // nothing but a decay was learned
