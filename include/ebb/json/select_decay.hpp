@@ -71,20 +71,20 @@ inline void write_decay_fit(nlohmann::json& out, const decay_fit& fit) {
   return fit;
 }
 
-inline void write_difference(nlohmann::json& out, const difference& value, std::string_view key) {
+inline void write_difference(nlohmann::json& out, const ebb::difference& value, std::string_view key) {
   out["diff"] = json_number(value.diff, key);
   out["lo"] = json_number(value.lo, key);
   out["hi"] = json_number(value.hi, key);
 }
-[[nodiscard]] inline difference read_difference(const nlohmann::json& in, std::string_view what) {
+[[nodiscard]] inline ebb::difference read_difference(const nlohmann::json& in, std::string_view what) {
   json_fields fields(in, what);
-  const difference value{fields.number("diff"), fields.number("lo"), fields.number("hi")};
+  const ebb::difference value{fields.number("diff"), fields.number("lo"), fields.number("hi")};
   fields.finish();
   require(value.lo <= value.hi, "from_json", "\"lo\" of " + std::string(what) + " must not be above \"hi\"", value.lo);
   return value;
 }
 
-inline constexpr std::array<std::pair<difference decay_choice::*, const char*>, 5> decay_choice_lifts{
+inline constexpr std::array<std::pair<ebb::difference decay_choice::*, const char*>, 5> decay_choice_lifts{
     {{&decay_choice::lift, "lift"},
      {&decay_choice::lift_over_no_decay, "lift_over_no_decay"},
      {&decay_choice::lift_over_chance, "lift_over_chance"},
