@@ -115,7 +115,8 @@ TEST_CASE("a table refuses what the store cannot answer", "[heat_table]") {
   CHECK_THROWS_AS(table::of_everybody(many, how, day(3) - 61s), std::domain_error);
   CHECK_THROWS_AS(table::of_users(many, std::vector<int>{1}, how, day(3) - 61s), std::domain_error);
   CHECK_THROWS_AS(table::of_everybody(many, ebb::reading(48h), day(4)), std::invalid_argument);
-  const store without({.heat = false});
+  CHECK_THROWS_WITH(table::of_everybody(many, how, day(4), -1s), contains("ahead must be finite and >= 0"));
+  const store without({.lanes = how.bank(), .heat = false});
   CHECK_THROWS_WITH(table::of_everybody(without, how, day(4)), contains("must keep heat"));
   many.read(1, [&](const store& shard) {
     CHECK_THROWS_WITH(table::of_everybody(shard, how, day(4)), contains("one shard of several"));

@@ -427,3 +427,24 @@ TEST_CASE("a sharded snapshot is refused as any other, and the number of shards 
   ebb::save_snapshot(many, place.file());
   CHECK(ebb::load_snapshot<shards>(place.file()).size() == many.size());
 }
+
+TEST_CASE("an item's first use by anybody comes through shards, and one shard stays one", "[snapshot]") {
+  using shards = ebb::sharded_store<int, int>;
+  shards many({.lanes = {24h}}, 4);  // no first uses a user: only heat knows
+  for (int user = 0; user < 8; ++user) {
+    many.observe(user, 100 + user, day(0));
+    many.observe(user, 7, day(10 + user));
+  }
+  const auto first_of = [](const shards& s) {
+    const auto whole = s.snapshot();
+    return whole.heat_entries().times(whole.heat_layout(), *whole.handle(7))[whole.heat_layout().first_time()];
+  };
+  CHECK(first_of(many) == day(10).time_since_epoch().count());
+  for (const std::size_t n : {std::size_t{1}, std::size_t{3}, std::size_t{8}})
+    CHECK(first_of(read_back<shards>(written(many, snapshot_format::binary), nullptr, n)) ==
+          day(10).time_since_epoch().count());
+  const auto part = many.copy_of_shard(0);
+  CHECK(part.is_shard());
+  CHECK(read_back<shards::store_type>(written(part, snapshot_format::json)).is_shard());
+  CHECK_FALSE(read_back<shards::store_type>(written(many, snapshot_format::json)).is_shard());
+}

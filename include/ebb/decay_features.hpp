@@ -13,6 +13,7 @@
 #include <Eigen/Core>
 
 #include "ebb/detail/entry_layout.hpp"
+#include "ebb/detail/moment_reading.hpp"
 #include "ebb/time.hpp"
 
 namespace ebb {
@@ -40,6 +41,7 @@ template <class Store>
 void require_decay_columns(const Store& store) {
   require(store.options().heat && store.options().first_use, "decay_features",
           "the store must keep heat and first uses (store_options), first uses", store.options().first_use);
+  refuse_shard(store, "decay_features");
 }
 
 /// The features of entry i.

@@ -366,7 +366,7 @@ class diversity_state {
 /// Complexity: O(k · n), of which up to k · n similarities (none when λ = 1 and duplicates are kept; with τ = 0 and no near-duplicates to leave
 /// out mostly n and a few); with quotas and `apart`
 /// O(k · categories² · k) more at worst. Same seed, same list.
-/// Errors: std::invalid_argument for a score or similarity that is not finite, λ outside [0, 1], a range not > 0, a cap of 0, a
+/// Errors: std::invalid_argument for a score that is not finite, or a similarity that is asked for and not, λ outside [0, 1], a range not > 0, a cap of 0, a
 ///         negative temperature, τ > 0 without a seed, γ outside (0, 1], scores < 0 where γ < 1 and a range is set, or more
 ///         owed to candidates there are than k.
 /// Source: Carbonell and Goldstein, The use of MMR, diversity-based reranking …, SIGIR 1998; Plackett, The analysis of permutations, Applied

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -43,6 +44,7 @@ class heat_table {
   template <class Store>
   [[nodiscard]] static heat_table of_everybody(const Store& store, const reading& how, time_point now,
                                                duration ahead = std::chrono::minutes(1)) {
+    check(store, how, ahead);
     heat_table out;
     if (!store.options().heat)
       throw std::logic_error("ebb::heat_table: the store must keep heat, got one made with heat = false");
@@ -69,6 +71,7 @@ class heat_table {
   template <class Store, class Users>
   [[nodiscard]] static heat_table of_users(const Store& store, const Users& users, const reading& how, time_point now,
                                            duration ahead = std::chrono::minutes(1)) {
+    check(store, how, ahead);
     heat_table out;
     for (const typename Store::user_type& user : users) {
       const auto add = [&](const auto& part) {
@@ -120,6 +123,14 @@ class heat_table {
   }
 
  private:
+  template <class Store>
+  static void check(const Store& store, const reading& how, duration ahead) {
+    detail::require(how.bank() == store.lanes(), "heat_table", "the reading must be of the store's own half-lives",
+                    "another bank");
+    detail::require(std::isfinite(ahead.count()) && ahead >= duration(0), "heat_table", "ahead must be finite and >= 0",
+                    ahead);
+  }
+
   struct row {
     double heat;
     detail::lane_grid::ticks last;

@@ -79,9 +79,10 @@ class next_interest_model : public next_model {
       blend_.reset();
       learn(history.inner());
     }
-    signals_.emplace(history, options_.signals);
-    detail::require(!loaded_ || signals_->names() == loaded_->names, "next_interest_model::fit",
+    next_signals signals(history, options_.signals);
+    detail::require(!loaded_ || signals.names() == loaded_->names, "next_interest_model::fit",
                     "the signals must be those that were learned from", "others");
+    signals_ = std::move(signals);
     index_.clear();
     for (std::size_t k = 0; k < history.candidates.size(); ++k) index_.emplace(history.candidates[k], k);
   }

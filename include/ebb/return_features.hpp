@@ -19,6 +19,7 @@
 #include "ebb/detail/competition_rank.hpp"
 #include "ebb/detail/entry_layout.hpp"
 #include "ebb/detail/lane_shares.hpp"
+#include "ebb/detail/moment_reading.hpp"
 #include "ebb/detail/padded_columns.hpp"
 #include "ebb/detail/use_sequence.hpp"
 #include "ebb/interest_store.hpp"
@@ -89,7 +90,8 @@ class return_features {
   /// Computes `values()` and `log_lanes()` for all entries of `user` at `now`.
   ///
   /// Complexity: O(n (features + log n)) for n entries; no allocation once the largest user was seen.
-  /// Errors: std::domain_error when `now` is before the newest event of the user or of one of the user's items.
+  /// Errors: std::domain_error when `now` is before the newest event of the user or of one of the user's items; std::logic_error for one shard of
+  ///         several, whose heat is not everybody's.
   void compute(const Store& store, const user_state& user, time_point now) {
     compute_values(store, user, now);
     compute_log_lanes(store.layout(), user);
@@ -286,6 +288,7 @@ class return_features {
   }
 
   void add_heat(const Store& store, const user_state& user) {
+    detail::refuse_shard(store, "return_features");
     const detail::entry_layout& layout = store.heat_layout();
     const auto& heat = store.heat_entries();
     const ticks* const all_times = heat.times(layout, 0);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +18,7 @@
 
 #include "ebb/calibration.hpp"
 #include "ebb/detail/log_lanes.hpp"
+#include "ebb/detail/moment_reading.hpp"
 #include "ebb/time.hpp"
 #include "ebb/timescales.hpp"
 
@@ -55,7 +57,8 @@ struct return_probability_state {
 /// Complexity: O(lanes + features) an entry of the user.
 /// Threads: const members may run at the same time.
 /// Errors: std::invalid_argument unless the horizon is finite and > 0, the state has eleven features, plain_lane is in [0, 5) and share
-///         in [0, 1], and a store has its lanes and keeps heat and first uses; std::domain_error when `now` is before the user's newest event.
+///         in [0, 1], and a store has its lanes and keeps heat and first uses; std::logic_error for one shard of several, whose heat is not
+///         everybody's; std::domain_error when `now` is before the user's newest event, or more than a minute before that of an item of theirs.
 class return_probability {
  public:
   static constexpr Eigen::Index features = static_cast<Eigen::Index>(return_probability_names.size());
@@ -115,6 +118,7 @@ class return_probability {
                     "others");
     detail::require(store.options().heat && store.options().first_use, "return_probability",
                     "the store must keep heat and first uses, first uses", store.options().first_use);
+    detail::refuse_shard(store, "return_probability");
     if (now.time_since_epoch().count() < user.newest)
       throw std::domain_error("ebb::return_probability: now must not be before the user's newest event");
     const auto seconds = [&](auto ticks) {
@@ -123,7 +127,8 @@ class return_probability {
     };
     std::array<int, return_probability_lanes> near{};
     for (std::size_t f = 0; f < near.size(); ++f) near[f] = nearest(lanes, std::pow(4.0, f) * horizon);
-    const reading heat = reading::lane(lanes, near[1]);
+    const reading how = reading::lane(lanes, near[1]);
+    const detail::moment_reading<Store> heat(store, how, now, "heat");
     Eigen::ArrayXXd logs;
     detail::log_lanes(store, user, now, logs);
     logs = logs.max(lowest);
@@ -143,7 +148,8 @@ class return_probability {
       out(5, i) = std::log(static_cast<double>(user.entries.count(entry)) /
                            (seconds(times[store.layout().first_time()]) + 16 * horizon.count()));
       out(6, i) = std::log1p(seconds(times[0]));
-      out(10, i) = std::max(lowest, std::log(store.heat(store.item(user.entries.item(entry)), heat, now)));
+      out(10, i) = std::max(
+          lowest, std::log(heat.heat(user.entries.item(entry), std::chrono::minutes(1), "return_probability")));
     }
     return out;
   }

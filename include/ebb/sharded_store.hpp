@@ -213,6 +213,8 @@ class sharded_store {
   }
 
   /// One shard's users and their heat at one moment; n in [0, shards()).   (To a file: `save_snapshot` takes the sharded store itself.)
+  ///
+  /// It says that it is one shard, even when others are merged into it: `snapshot` makes a whole.
   [[nodiscard]] store_type copy_of_shard(std::size_t n) const {
     detail::require(n < shards_.size(), "sharded_store::copy_of_shard", "n must be below shards()", n);
     const std::shared_lock lock(shards_[n]->mutex);

@@ -8,6 +8,8 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <type_traits>
 #include <vector>
 
@@ -29,6 +31,7 @@ class interest_bounds {
   interest_bounds(const lane_grid& grid, Lanes lanes, const read_plan& plan, lane_grid::ticks now) noexcept
       : grid_(grid), lanes_(lanes), plan_(plan), now_(now) {
     filled_.fill(false);
+    factors_ = std::make_unique_for_overwrite<T[]>(ages * static_cast<std::size_t>(lanes));
   }
 
   /// `last`: of an entry's newest event, not after now.
@@ -53,7 +56,7 @@ class interest_bounds {
     const int power = 63 - std::countl_zero(at_least);
     const std::uint64_t eighths = at_least >> (power - 3);  // 8 to 15
     const std::size_t row = static_cast<std::size_t>(power) * 8 + (eighths & 7);
-    T* const factors = factors_ + row * static_cast<std::size_t>(lanes_);
+    T* const factors = factors_.get() + row * static_cast<std::size_t>(lanes_);
     if (!filled_[row]) {
       fill(factors, age < 16 ? 0 : eighths << (power - 3));
       filled_[row] = true;
@@ -76,7 +79,8 @@ class interest_bounds {
   const read_plan& plan_;
   lane_grid::ticks now_;
   std::array<bool, ages> filled_;
-  T factors_[ages * max_lanes];  // (ages, lanes), each row uninitialised until it is filled
+  std::unique_ptr<T[]>
+      factors_;  // (ages, lanes), each row uninitialised until it is filled; too large for a thread's stack
 };
 
 /// The `k` entries with events that rank highest, in order.
@@ -99,8 +103,8 @@ void best_entries(const entry_layout& layout, Lanes lanes, const entry_table<T>&
   while (i > 0 && best.size() < k)
     if (--i, entries.count(i) > 0) best.push_back(score(i));
   std::make_heap(best.begin(), best.end());  // the least on top
-  interest_bounds<T, Lanes> bounds(layout.grid, lanes, plan, now);
-  const bool bounded = n >= worth_a_table;
+  std::optional<interest_bounds<T, Lanes>> bounds;
+  if (n >= worth_a_table) bounds.emplace(layout.grid, lanes, plan, now);
   const T* const sums = entries.sums(layout, 0);
   const lane_grid::ticks* const times = entries.times(layout, 0);
   const auto sums_of_one = static_cast<std::size_t>(layout.sums());
@@ -108,8 +112,8 @@ void best_entries(const entry_layout& layout, Lanes lanes, const entry_table<T>&
   double least = best.empty() ? 0.0 : best.front().value;
   while (i > 0) {
     --i;
-    if (bounded && least >= least_bound &&
-        static_cast<double>(bounds(sums + i * sums_of_one, times[i * times_of_one])) < least)
+    if (bounds && least >= least_bound &&
+        static_cast<double>((*bounds)(sums + i * sums_of_one, times[i * times_of_one])) < least)
       continue;
     if (entries.count(i) == 0) continue;
     const scored_entry s = score(i);

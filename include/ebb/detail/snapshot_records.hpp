@@ -2,6 +2,7 @@
 #ifndef EBB_DETAIL_SNAPSHOT_RECORDS_HPP
 #define EBB_DETAIL_SNAPSHOT_RECORDS_HPP
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -95,6 +96,10 @@ struct columns {
     unpack(record.at("sums"), n * static_cast<std::size_t>(layout.sums()), sums);
     for (const T sum : sums)
       if (!std::isfinite(sum)) throw snapshot_error("a sum is not finite");
+    for (std::size_t i = 0; layout.dislike && i < n; ++i)
+      if (!std::in_range<std::uint32_t>(
+              times[i * static_cast<std::size_t>(layout.times()) + static_cast<std::size_t>(layout.dislike_count())]))
+        throw snapshot_error("a number of dislikes is out of range");
   }
 
   void restore(entry_table<T>& table, const entry_layout& layout, std::uint32_t item, std::size_t i) const {
@@ -113,7 +118,7 @@ class store_access {
 
   static void write(const Store& store, record_writer& out, snapshot_format format) {
     writer to{out, format, {}};
-    out.write(header(store.options()));
+    out.write(header(store.options(), store.is_shard()));
     to.add(store);
     to.finish();
   }
@@ -122,13 +127,15 @@ class store_access {
   template <class Shards>
   static void write_shards(const Shards& shards, record_writer& out, snapshot_format format) {
     writer to{out, format, {}};
-    out.write(header(shards.options()));
+    out.write(header(shards.options(), false));
     for (std::size_t n = 0; n < shards.shards(); ++n) to.add(shards.copy_of_shard(n));
     to.finish();
   }
 
   [[nodiscard]] static Store read(record_reader& in, const store_options* wanted) {
-    Store store(check_header(in.read(), wanted));
+    const nlohmann::json head = in.read();
+    Store store(check_header(head, wanted));
+    store.shard_ = head.value("shard", false);
     columns<double> heat;
     columns<value_type> entries;
     const nlohmann::json end = each_record(
@@ -149,15 +156,30 @@ class store_access {
     Shards shards(rest.options(), count);
     columns<double> heat;
     columns<value_type> entries;
+    std::vector<lane_grid::ticks>
+        firsts;  // of each item by anybody, as far as the file was read: of a user's part no later
+    const auto note_first = [&](const nlohmann::json& record) {
+      if (!rest.kept_.options.heat) return;
+      const auto item = record.value("more_heat_of", static_cast<std::uint32_t>(rest.items() - 1));
+      firsts.resize(rest.items(), no_time);
+      const lane_grid::ticks first =
+          rest.kept_.heat.times(rest.kept_.heat_layout, item)[rest.kept_.heat_layout.first_time()];
+      if (firsts[item] == no_time || first < firsts[item]) firsts[item] = first;
+    };
     const nlohmann::json end = each_record(
-        in, [&](const nlohmann::json& record) { restore_item(rest, record, heat); },
+        in,
+        [&](const nlohmann::json& record) {
+          restore_item(rest, record, heat);
+          note_first(record);
+        },
         [&](const nlohmann::json& record) {
           shards.update(strict<user_type>(record.at("user")), [&](Store& part) {
             const auto& state = restore_user(part, record, entries, rest.items(), [&](std::uint32_t item) {
               return part.kept_.handle_of(rest.kept_.items[item]);
             });
             if (!rest.kept_.options.heat) return;
-            part.kept_.add_heat_of(state);
+            part.kept_.add_heat_of(state,
+                                   [&](std::size_t i) { return std::max(state.first, firsts[entries.items[i]]); });
             rest.kept_.subtract_heat_of(state, entries.items);
           });
         });
@@ -226,11 +248,12 @@ class store_access {
       throw snapshot_error("the number of its records does not match");
   }
 
-  static nlohmann::json header(const store_options& options) {
+  static nlohmann::json header(const store_options& options, bool is_shard) {
     nlohmann::json out{{"format", "ebb snapshot"},
                        {"version", snapshot_version},
                        {"sums", value_name},
                        {"ticks_per_second", time_point::period::den}};
+    if (is_shard) out["shard"] = true;
     out["options"] = options_to_json(options);
     return out;
   }

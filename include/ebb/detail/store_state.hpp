@@ -205,10 +205,11 @@ class store_state {
     add_heat(left, other.items);
   }
 
-  /// Adds what a user's entries say to the heat of their items.
-  void add_heat_of(const user_state& state) {
+  /// Adds what a user's entries say to the heat of their items; `first_of(i)` is not after the first event of entry i.
+  template <class FirstOf>
+  void add_heat_of(const user_state& state, FirstOf first_of) {
     for (std::size_t i = 0; i < state.entries.size(); ++i)
-      add_row(heat_layout, heat.row(heat_layout, state.entries.item(i)), layout, state.entries, i, state.first);
+      add_row(heat_layout, heat.row(heat_layout, state.entries.item(i)), layout, state.entries, i, first_of(i));
   }
 
   /// Takes a user of another store, whose entry i is of our item number items[i], out of the heat.
