@@ -29,6 +29,8 @@ using flat_array = Eigen::Array<T, Eigen::Dynamic, 1>;
 /// √(2/π) · 2, the factor of z in gelu's gate, and that of z³.
 inline constexpr double gelu_linear = 1.5957691216057308, gelu_cubic = 0.044715 * gelu_linear;
 
+// NOLINTBEGIN(readability-identifier-naming): the names are those that Eigen looks for
+
 /// max(0, z), which unlike Eigen's own keeps NaN; by packets of numbers, which a compiler makes of a plain loop only from -O3 on.
 template <std::floating_point T>
 struct rectified {
@@ -50,6 +52,8 @@ struct is_positive {
   }
 };
 
+// NOLINTEND(readability-identifier-naming)
+
 /// The factor of z in gelu, σ(2√(2/π) · (z + 0.044715 z³)), elementwise.
 /// Past |z| = 10 it is 0 or 1 to within 1e-37; z² stops growing there so that a huge z stays finite, and below −10 it is 0, since a huge −z
 /// times the least that the vectorised σ gives is not small.
@@ -64,6 +68,7 @@ void gelu_gate(const Eigen::Ref<const flat_array<T>>& z, Eigen::Ref<flat_array<T
 
 namespace Eigen::internal {
 
+// NOLINTBEGIN(readability-identifier-naming): the names are those that Eigen looks for
 template <class T>
 struct functor_traits<ebb::detail::rectified<T>> {
   enum { Cost = 2 * NumTraits<T>::AddCost, PacketAccess = packet_traits<T>::HasCmp };
@@ -72,6 +77,8 @@ template <class T>
 struct functor_traits<ebb::detail::is_positive<T>> {
   enum { Cost = 2 * NumTraits<T>::AddCost, PacketAccess = packet_traits<T>::HasCmp };
 };
+
+// NOLINTEND(readability-identifier-naming)
 
 }  // namespace Eigen::internal
 

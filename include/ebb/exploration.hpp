@@ -54,6 +54,7 @@ struct exact_pair {
   double high;  // the sum, rounded
   double low;   // what rounding took from it
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): there is no pointer; the defaulted comparison is taken for one
   friend constexpr auto operator<=>(const exact_pair&, const exact_pair&) noexcept = default;
 };
 
