@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
@@ -35,8 +34,7 @@ template <class Store>
   detail::refuse_shard(store, "hottest_items");
   detail::require(how.bank() == store.lanes(), "hottest_items", "the reading must be of the store's own half-lives",
                   "another bank");
-  detail::require(std::isfinite(ahead.count()) && ahead >= duration(0), "hottest_items",
-                  "ahead must be finite and >= 0", ahead);
+  detail::check_ahead(ahead, "hottest_items");
   const detail::entry_layout& layout = store.heat_layout();
   const auto& heat = store.heat_entries();
   const detail::lane_grid& grid = store.lanes().grid();

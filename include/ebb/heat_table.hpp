@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -127,8 +126,7 @@ class heat_table {
   static void check(const Store& store, const reading& how, duration ahead) {
     detail::require(how.bank() == store.lanes(), "heat_table", "the reading must be of the store's own half-lives",
                     "another bank");
-    detail::require(std::isfinite(ahead.count()) && ahead >= duration(0), "heat_table", "ahead must be finite and >= 0",
-                    ahead);
+    detail::check_ahead(ahead, "heat_table");
   }
 
   struct row {

@@ -198,8 +198,7 @@ class ranker {
                                                             std::span<const item_type> candidates,
                                                             const rank_options& options, Choose choose) const {
     detail::require(options.not_seen_for >= duration(0), "ranker", "not_seen_for must be >= 0", options.not_seen_for);
-    detail::require(std::isfinite(options.ahead.count()) && options.ahead >= duration(0), "ranker",
-                    "ahead must be finite and >= 0", options.ahead);
+    detail::check_ahead(options.ahead, "ranker");
     const found all = look_up(store, user, now, candidates, options.not_seen_for);
     return best(
         {store, user, all.state, now, all.all_kept ? candidates : all.unseen, all.handles, all.entries, options.ahead},

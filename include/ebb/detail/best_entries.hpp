@@ -28,11 +28,12 @@ namespace ebb::detail {
 template <std::floating_point T, class Lanes>
 class interest_bounds {
  public:
-  interest_bounds(const lane_grid& grid, Lanes lanes, const read_plan& plan, lane_grid::ticks now) noexcept
-      : grid_(grid), lanes_(lanes), plan_(plan), now_(now) {
-    filled_.fill(false);
-    factors_ = std::make_unique_for_overwrite<T[]>(ages * static_cast<std::size_t>(lanes));
-  }
+  interest_bounds(const lane_grid& grid, Lanes lanes, const read_plan& plan, lane_grid::ticks now)
+      : grid_(grid),
+        lanes_(lanes),
+        plan_(plan),
+        now_(now),
+        factors_(std::make_unique_for_overwrite<T[]>(ages * static_cast<std::size_t>(lanes))) {}
 
   /// `last`: of an entry's newest event, not after now.
   [[nodiscard]] T operator()(const T* sums, lane_grid::ticks last) noexcept {
@@ -78,7 +79,7 @@ class interest_bounds {
   Lanes lanes_;
   const read_plan& plan_;
   lane_grid::ticks now_;
-  std::array<bool, ages> filled_;
+  std::array<bool, ages> filled_{};
   std::unique_ptr<T[]>
       factors_;  // (ages, lanes), each row uninitialised until it is filled; too large for a thread's stack
 };
@@ -100,8 +101,8 @@ void best_entries(const entry_layout& layout, Lanes lanes, const entry_table<T>&
   if (k == 0) return;
   best.reserve(std::min(k, n));
   std::size_t i = n;  // from the last: items met late are likelier to be of interest now
-  while (i > 0 && best.size() < k)
-    if (--i, entries.count(i) > 0) best.push_back(score(i));
+  for (; i > 0 && best.size() < k; --i)
+    if (entries.count(i - 1) > 0) best.push_back(score(i - 1));
   std::make_heap(best.begin(), best.end());  // the least on top
   std::optional<interest_bounds<T, Lanes>> bounds;
   if (n >= worth_a_table) bounds.emplace(layout.grid, lanes, plan, now);

@@ -2,6 +2,7 @@
 #ifndef EBB_DETAIL_MOMENT_READING_HPP
 #define EBB_DETAIL_MOMENT_READING_HPP
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
@@ -14,6 +15,11 @@
 #include "ebb/timescales.hpp"
 
 namespace ebb::detail {
+
+/// Refuses an `ahead` that is no length of time.
+inline void check_ahead(duration ahead, const char* who) {
+  require(std::isfinite(ahead.count()) && ahead >= duration(0), who, "ahead must be finite and >= 0", ahead);
+}
 
 /// The moment at which something of others is read: `now`, or that of the newest thing known of `whose` where it is a little later.
 ///
