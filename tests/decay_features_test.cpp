@@ -12,6 +12,7 @@
 #include "catch.hpp"
 #include "ebb/interest_store.hpp"
 #include "ebb/random.hpp"
+#include "ebb/sharded_store.hpp"
 
 using namespace std::chrono_literals;
 
@@ -97,4 +98,7 @@ TEST_CASE("decay features need a pair that was observed, and a store that keeps 
   CHECK_THROWS_WITH(ebb::decay_features(no_first, "u", "a"), contains("first uses"));
   const store no_heat({.first_use = true, .heat = false});
   CHECK_THROWS_AS(ebb::decay_features(no_heat, "u", "a"), std::invalid_argument);
+  const ebb::sharded_store<std::string, std::string> shards(s, 2);
+  CHECK_THROWS_WITH(shards.read("u", [](const store& shard) { return ebb::decay_features(shard, "u", "a"); }),
+                    contains("one shard of several"));
 }

@@ -1002,6 +1002,9 @@ TEST_CASE("empty names are names", "[interest_store]") {
   CHECK((s.users() == 0 && s.size() == 0));
 }
 
+// A reading thread's stack may be small: what grows with lanes and ages is not on it.
+static_assert(sizeof(ebb::detail::interest_bounds<double, int>) <= 1024);
+
 TEMPLATE_TEST_CASE("the best of many items are those of a full sort by interest", "[interest_store]", float, double) {
   for (std::uint64_t seed = 0; seed < 30; ++seed) {
     ebb::random_engine random(seed);

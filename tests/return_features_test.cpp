@@ -17,6 +17,7 @@
 
 #include "catch.hpp"
 #include "ebb/random.hpp"
+#include "ebb/sharded_store.hpp"
 #include "store_oracle.hpp"
 
 namespace {
@@ -420,6 +421,8 @@ TEST_CASE("a store that keeps too little, and a moment in the past, are refused"
   CHECK_THROWS_AS(features.compute(store, *store.find(1), start), std::domain_error);
   CHECK_THROWS_AS(features.compute(store, *store.find(1), start + 2h), std::domain_error);  // item 1 was used later
   CHECK_NOTHROW(features.compute(store, *store.find(1), start + 3h));
+  const auto part = ebb::sharded_store<int, int>(store, 2).copy_of_shard(0);
+  CHECK_THROWS_WITH(features.compute(part, *store.find(1), start + 3h), contains("one shard of several"));
   const store_type::user_state nobody;
   features.compute(store, nobody, start);
   CHECK(features.values().rows() == 0);

@@ -10,6 +10,7 @@
 #include "catch.hpp"
 #include "ebb/interest_store.hpp"
 #include "ebb/random.hpp"
+#include "ebb/sharded_store.hpp"
 
 using namespace std::chrono_literals;
 
@@ -146,9 +147,25 @@ TEST_CASE("a probability of return refuses other stores and other states", "[ret
   store brief({.lanes = lanes});
   brief.observe("u", "a", ebb::time_point(10h));
   CHECK_THROWS_WITH(model.all(brief, "u", ebb::time_point(11h)), contains("first uses"));
+  ebb::sharded_store<std::string, std::string> shards({.lanes = lanes, .first_use = true}, 2);
+  shards.observe("u", "a", ebb::time_point(10h));
+  const auto ask = [&](const store& shard) { return model.all(shard, "u", ebb::time_point(11h)); };
+  CHECK_THROWS_WITH(shards.read("u", ask), contains("one shard of several"));
+  CHECK(ask(shards.snapshot()) == model.all(s, "u", ebb::time_point(11h)));
   CHECK_THROWS_AS(ebb::return_probability(state_of(0h)), std::invalid_argument);
   ebb::return_probability_state few = state_of(24h);
   few.learned = {
       {Eigen::VectorXd::Ones(2), Eigen::VectorXd::Zero(2), Eigen::VectorXd::Zero(2)}, Eigen::VectorXd::Ones(2), 0};
   CHECK_THROWS_AS(ebb::return_probability(few), std::invalid_argument);
+}
+
+TEST_CASE("another user's event a moment later does not stop a probability of return", "[return_probability]") {
+  store s({.lanes = lanes, .first_use = true});
+  s.observe("u", "a", ebb::time_point(10h));
+  s.observe("v", "a", ebb::time_point(11h) + 30s);
+  const ebb::return_probability model(state_of(24h));
+  const auto early = model(s, "u", "a", ebb::time_point(11h));
+  REQUIRE(early);
+  CHECK(*early == Approx(*model(s, "u", "a", ebb::time_point(11h) + 30s)).epsilon(1e-3));
+  CHECK_THROWS_AS(model.all(s, "u", ebb::time_point(11h) - 31s), std::domain_error);
 }

@@ -205,6 +205,19 @@ TEST_CASE("a number of another kind or out of range is refused, not converted", 
   CHECK_THROWS_AS((read_back<ebb::interest_store<unsigned char, int>>(json)), ebb::snapshot_error);
 }
 
+TEST_CASE("a number of dislikes that cannot be is refused", "[snapshot]") {
+  ebb::interest_store<int, int> s({.lanes = {24h}, .dislike_half_life = 24h});
+  s.dislike(300, 7, day(0));
+  const std::string json = written(s, snapshot_format::json);
+  const std::string what = ",1],\"user\"";
+  REQUIRE(json.find(what) != std::string::npos);
+  for (const char* const forged : {",-1],\"user\"", ",9223372036854775807],\"user\""}) {
+    std::string text = json;
+    text.replace(text.find(what), what.size(), forged);
+    CHECK_THROWS_WITH((read_back<ebb::interest_store<int, int>>(text)), contains("number of dislikes is out of range"));
+  }
+}
+
 TEST_CASE("names that are not UTF-8 need the binary format", "[snapshot]") {
   string_store s;
   s.observe("\xff\xfe", "x", day(0));
