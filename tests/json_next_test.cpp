@@ -112,6 +112,7 @@ TEST_CASE("a blend of other shapes or other signals is refused", "[json_next]") 
   bad["signal_names"][0] = "warmth";
   ebb::next_interest_model other(bad.get<ebb::next_interest_state>());
   CHECK_THROWS_WITH(other.fit(task.history()), contains("the signals must be those that were learned from"));
+  CHECK_THROWS_WITH(other.learned(), contains("must be fitted first"));  // what was refused was not taken up
   bad = blend;
   bad["linear"].push_back(0.5);
   refused<ebb::next_blend>(bad, "one weight and scale each");

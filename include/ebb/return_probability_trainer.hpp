@@ -265,7 +265,7 @@ class probability_judge {
   void judge(time_point from, time_point cut, time_point until, int parts) {
     horizon_options fewer = options_;
     fewer.moments = std::max(1, options_.moments / parts);
-    fewer.samples = options_.samples / static_cast<std::size_t>(parts);
+    fewer.samples = std::max<std::size_t>(1, options_.samples / static_cast<std::size_t>(parts));
     const horizon_samples before = draw_horizon_samples(log_, options_, from, cut, half_life_);
     const horizon_samples after = draw_horizon_samples(log_, fewer, cut, until, half_life_);
     require(!before.returned.empty() && !after.returned.empty(), "judge_return_probability",
