@@ -13,7 +13,6 @@
 #include <span>
 #include <stdexcept>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -66,7 +65,7 @@ struct rhythm_match {
 /// Template: T, the type of the kept sums: float halves the memory; n events of an entry cost at most n/2 + 4 roundings of T. Lanes, the
 ///   number of half-lives when it is known at compile time, 0 when not (banks of 1, 4 and 8 are as fast either way).
 /// Memory:   an entry takes 8 (recent + first_use + 2·dislikes) + sizeof(T) (lanes + dislikes + 2·rhythms) + 8 bytes, and 5 to 10 more above
-///   64 items a user; for growth a user with n items has room for up to n / 4 + 2 more, but no more than n. A user takes about 90 bytes; heat
+///   64 items a user; for growth a user with n items has room for up to n / 4 + 2 more, but no more than n. A user takes 65 to 80 bytes; heat
 ///   48 + 8·lanes bytes an item.
 /// Complexity: observe O(K); interest O(K) plus a scan of at most 64 integers; top O(n·K + n log k) for a user with n items; K = lanes.
 /// Threads:  const members may run at the same time; a writer needs the store for itself (see sharded_store).
@@ -122,8 +121,9 @@ class interest_store {
     });
     kept_.note_time(*state, unit_.time);
     ++state->events;
-    kept_.item_users[handle] += is_new ? 1 : 0;
-    kept_.entry_count += is_new ? 1 : 0;
+    if (!is_new) return;
+    ++kept_.item_users[handle];
+    ++kept_.entry_count;
   }
 
   /// Records a dislike, kept apart from interest and fading with `dislike_half_life`.
@@ -249,8 +249,8 @@ class interest_store {
     detail::require(threshold >= 0, "interest_store::prune", "threshold must be >= 0", threshold);
     const detail::read_plan plan = plan_of(how, now);
     struct part {
-      typename std::unordered_map<User, user_state>::iterator user;
-      std::size_t end;
+      typename detail::store_state<User, Item, T>::user_map::iterator user;
+      std::size_t begin;
     };
     std::vector<pruned> removed;  // all lists are made before anything is deleted
     std::vector<std::uint32_t> positions;
@@ -259,6 +259,7 @@ class interest_store {
     for (auto at = kept_.users.begin(); at != kept_.users.end(); ++at) {
       if (at->second.newest > ticks_of(now)) continue;
       const table& entries = at->second.entries;
+      const std::size_t begin = positions.size();
       score_all(entries, plan, scores);
       std::sort(scores.begin(), scores.end());
       for (std::size_t r = 0; r < scores.size(); ++r) {
@@ -267,13 +268,13 @@ class interest_store {
         removed.push_back({at->first, kept_.items[entries.item(scores[r].position)], interest});
         positions.push_back(scores[r].position);
       }
-      if (parts.empty() ? !positions.empty() : parts.back().end < positions.size())
-        parts.push_back({at, positions.size()});
+      if (begin < positions.size()) parts.push_back({at, begin});
     }
-    std::size_t begin = 0;
-    for (const part& p : parts) {
-      kept_.remove_entries(p.user, std::span(positions).subspan(begin, p.end - begin));
-      begin = p.end;
+    // From the last user back: one that goes leaves its place to one that is done already, and no other moves.
+    for (std::size_t end = positions.size(); !parts.empty(); parts.pop_back()) {
+      const part& p = parts.back();
+      kept_.remove_entries(p.user, std::span(positions).subspan(p.begin, end - p.begin));
+      end = p.begin;
     }
     return removed;
   }
@@ -395,7 +396,8 @@ class interest_store {
   [[nodiscard]] const heat_table& heat_entries() const noexcept { return kept_.heat; }
   /// Users who have the item now.
   [[nodiscard]] std::uint32_t users_of(std::uint32_t handle) const { return kept_.item_users.at(handle); }
-  [[nodiscard]] const std::unordered_map<User, user_state>& all_users() const noexcept { return kept_.users; }
+  /// Pairs of a user and what they did.
+  [[nodiscard]] const auto& all_users() const noexcept { return kept_.users; }
 
  private:
   friend class detail::store_access<interest_store>;

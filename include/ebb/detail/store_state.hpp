@@ -16,6 +16,7 @@
 
 #include "ebb/detail/entry_layout.hpp"
 #include "ebb/detail/entry_table.hpp"
+#include "ebb/detail/flat_map.hpp"
 #include "ebb/detail/lane_row.hpp"
 #include "ebb/detail/name_index.hpp"
 #include "ebb/store_options.hpp"
@@ -48,7 +49,7 @@ class store_state {
   using ticks = lane_grid::ticks;
   using table = entry_table<T>;
   using user_state = kept_user<T>;
-  using user_map = std::unordered_map<User, user_state>;
+  using user_map = flat_map<User, user_state>;
 
   store_options options;
   entry_layout layout = entry_layout_of(options);
@@ -166,7 +167,7 @@ class store_state {
       entry_count -= state.entries.count(i) > 0 ? 1 : 0;
       state.entries.erase(layout, i);
       refresh_newest(state);
-      at = state.entries.size() == 0 ? users.erase(at) : std::next(at);
+      at = state.entries.size() == 0 ? users.erase(at) : std::next(at);  // another may have taken its place
     }
     item_users[handle] = 0;
     if (options.heat) heat.clear(heat_layout, handle);
@@ -175,11 +176,9 @@ class store_state {
 
   /// Bytes held, growth reserve and indexes included, names' own heap memory not.
   [[nodiscard]] std::size_t bytes() const noexcept {
-    constexpr std::size_t node = 2 * sizeof(void*);  // a link, and the allocator's own word
-    std::size_t sum = users.bucket_count() * sizeof(void*) +
-                      users.size() * (sizeof(std::pair<const User, user_state>) + node) + items.bytes() +
-                      item_users.capacity() * sizeof(std::uint32_t) + heat.bytes();
-    for (const auto& [user, state] : users) sum += state.entries.bytes() + sizeof(void*);
+    constexpr std::size_t its_own = sizeof(void*);  // the allocator's, a block
+    std::size_t sum = users.bytes() + items.bytes() + item_users.capacity() * sizeof(std::uint32_t) + heat.bytes();
+    for (const auto& [user, state] : users) sum += state.entries.bytes() + its_own;
     return sum;
   }
 

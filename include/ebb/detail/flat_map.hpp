@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+#ifndef EBB_DETAIL_FLAT_MAP_HPP
+#define EBB_DETAIL_FLAT_MAP_HPP
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <iterator>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "ebb/detail/open_index.hpp"
+
+namespace ebb::detail {
+
+/// A hash map whose pairs stand side by side in large blocks, in the order they came until one is erased: then the last takes its place.
+///
+/// The part of std::unordered_map's interface a store needs. A search is one probe of an array of (tag, place) and one look at the pair, where
+/// nodes cost one more miss of the cache each; going through all of them reads memory in order.
+/// Iterators and references: erasing invalidates those of the erased and of the last; inserting, all.
+template <class Key, class Value>
+class flat_map {
+ public:
+  using value_type = std::pair<Key, Value>;
+
+  template <bool IsConst>
+  class basic_iterator {
+   public:
+    using map_type = std::conditional_t<IsConst, const flat_map, flat_map>;
+    using iterator_category = std::forward_iterator_tag;
+    using value_type = flat_map::value_type;
+    using difference_type = std::ptrdiff_t;
+    using reference = std::conditional_t<IsConst, const value_type&, value_type&>;
+    using pointer = std::conditional_t<IsConst, const value_type*, value_type*>;
+
+    basic_iterator() = default;
+    basic_iterator(map_type& map, std::size_t place) noexcept : map_(&map), place_(place) {}
+    operator basic_iterator<true>() const noexcept { return {*map_, place_}; }
+
+    [[nodiscard]] reference operator*() const noexcept { return map_->at(place_); }
+    [[nodiscard]] pointer operator->() const noexcept { return &map_->at(place_); }
+    basic_iterator& operator++() noexcept {
+      ++place_;
+      return *this;
+    }
+    basic_iterator operator++(int) noexcept {
+      const basic_iterator before = *this;
+      ++place_;
+      return before;
+    }
+    /// How many pairs stand before it.
+    [[nodiscard]] std::size_t place() const noexcept { return place_; }
+
+    [[nodiscard]] friend bool operator==(const basic_iterator& a, const basic_iterator& b) noexcept {
+      return a.place_ == b.place_;
+    }
+
+   private:
+    map_type* map_ = nullptr;
+    std::size_t place_ = 0;
+  };
+  using iterator = basic_iterator<false>;
+  using const_iterator = basic_iterator<true>;
+
+  [[nodiscard]] iterator begin() noexcept { return {*this, 0}; }
+  [[nodiscard]] iterator end() noexcept { return {*this, size()}; }
+  [[nodiscard]] const_iterator begin() const noexcept { return {*this, 0}; }
+  [[nodiscard]] const_iterator end() const noexcept { return {*this, size()}; }
+  [[nodiscard]] std::size_t size() const noexcept {
+    return blocks_.empty() ? 0 : (blocks_.size() - 1) * block_size + blocks_.back().size();
+  }
+
+  [[nodiscard]] iterator find(const Key& key) { return at_or_end(*this, place_of(key, tag(key))); }
+  [[nodiscard]] const_iterator find(const Key& key) const { return at_or_end(*this, place_of(key, tag(key))); }
+  [[nodiscard]] bool contains(const Key& key) const { return place_of(key, tag(key)) != open_index::npos; }
+
+  /// The key's pair, with an empty value if there was none, and whether it is new.   Errors: as open_index::reserve; strong guarantee.
+  std::pair<iterator, bool> try_emplace(const Key& key) {
+    const std::uint32_t its_tag = tag(key);
+    const std::uint32_t known = place_of(key, its_tag);
+    if (known != open_index::npos) return {iterator(*this, known), false};
+    const std::size_t place = size();
+    index_.reserve(place + 1);
+    if (place == blocks_.size() * block_size)
+      add_block(key);
+    else
+      add_to(blocks_.back(), key);
+    index_.insert(its_tag, static_cast<std::uint32_t>(place));
+    return {iterator(*this, place), true};
+  }
+  Value& operator[](const Key& key) { return try_emplace(key).first->second; }
+
+  /// Room for so many pairs without rehashing.
+  void reserve(std::size_t pairs) { index_.reserve(pairs); }
+
+  /// Takes a pair out; returns where the pair now stands that took its place, or the end.
+  iterator erase(iterator at) noexcept {
+    const std::size_t place = at.place();
+    const std::size_t last = size() - 1;
+    index_.erase(tag(at->first), static_cast<std::uint32_t>(place));
+    if (place != last) {
+      value_type& moved = this->at(last);
+      index_.move(tag(moved.first), static_cast<std::uint32_t>(last), static_cast<std::uint32_t>(place));
+      *at = std::move(moved);
+    }
+    blocks_.back().pop_back();
+    if (blocks_.back().empty()) blocks_.pop_back();
+    return {*this, place};
+  }
+
+  /// Bytes on the heap, but for what keys and values hold there.
+  [[nodiscard]] std::size_t bytes() const noexcept {
+    std::size_t sum = index_.bytes() + blocks_.capacity() * sizeof(block);
+    for (const block& b : blocks_) sum += b.capacity() * sizeof(value_type);
+    return sum;
+  }
+
+ private:
+  using block = std::vector<value_type>;
+  static constexpr std::size_t block_bits =
+      8;  // pairs a block: so many never move as the map grows, and none is doubled
+  static constexpr std::size_t block_size = std::size_t{1} << block_bits;
+
+  [[nodiscard]] static std::uint32_t tag(const Key& key) { return tag_of(std::hash<Key>{}(key)); }
+
+  [[nodiscard]] value_type& at(std::size_t place) noexcept {
+    return blocks_[place >> block_bits][place & (block_size - 1)];
+  }
+  [[nodiscard]] const value_type& at(std::size_t place) const noexcept {
+    return blocks_[place >> block_bits][place & (block_size - 1)];
+  }
+
+  [[nodiscard]] std::uint32_t place_of(const Key& key, std::uint32_t its_tag) const {
+    return index_.find(its_tag, [&](std::uint32_t place) { return at(place).first == key; });
+  }
+  template <class Map>
+  [[nodiscard]] static auto at_or_end(Map& map, std::uint32_t place) noexcept {
+    return place == open_index::npos ? map.end() : decltype(map.end())(map, place);
+  }
+
+  static void add_to(block& to, const Key& key) {
+    to.emplace_back(std::piecewise_construct, std::forward_as_tuple(key), std::forward_as_tuple());
+  }
+  void add_block(const Key& key) {
+    block added;
+    if (!blocks_.empty()) added.reserve(block_size);  // a small map's only block grows as it needs
+    add_to(added, key);
+    blocks_.push_back(std::move(added));
+  }
+
+  std::vector<block> blocks_;  // all full but the last, none empty
+  open_index index_;
+};
+
+}  // namespace ebb::detail
+
+#endif  // EBB_DETAIL_FLAT_MAP_HPP
