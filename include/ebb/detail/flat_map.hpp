@@ -37,7 +37,7 @@ class flat_map {
 
     basic_iterator() = default;
     basic_iterator(map_type& map, std::size_t place) noexcept : map_(&map), place_(place) {}
-    operator basic_iterator<true>() const noexcept { return {*map_, place_}; }
+    explicit operator basic_iterator<true>() const noexcept { return {*map_, place_}; }
 
     [[nodiscard]] reference operator*() const noexcept { return map_->at(place_); }
     [[nodiscard]] pointer operator->() const noexcept { return &map_->at(place_); }

@@ -138,7 +138,8 @@ class store_state {
     const auto at = users.find(user);
     if (at == users.end()) return false;
     const table& entries = at->second.entries;
-    const found_times found = options.heat ? find_heat_times(at) : found_times{};  // what can fail comes first
+    const found_times found = options.heat ? find_heat_times(typename user_map::const_iterator(at))
+                                           : found_times{};  // what can fail comes first
     for (std::size_t i = 0; i < entries.size(); ++i) {
       if (entries.count(i) == 0) continue;
       const std::uint32_t handle = entries.item(i);
