@@ -30,6 +30,12 @@ struct ratio_goal {
   std::string_view peer = "";
 };
 constexpr std::array ratio_goals = {
+    ratio_goal{"exponential_float", "10000/", 1.4},
+    ratio_goal{"exponential_float", "100000/", 1.4},
+    ratio_goal{"exponential_float", "10000000/", 1.0, "xsimd_native"},
+    ratio_goal{"exponential_double", "", 1.25},
+    ratio_goal{"power_law_float", "", 2.5},
+    ratio_goal{"power_law_double", "", 1.5},
     ratio_goal{"observe_build", "", 2.4},
     ratio_goal{"observe_steady", "", 1.3},
     ratio_goal{"observe_sharded", "", 2.0},
