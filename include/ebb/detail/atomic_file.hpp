@@ -73,11 +73,21 @@ class atomic_file {
       return traits_type::not_eof(c);
     }
     int sync() override { return write_out() ? 0 : -1; }
+    std::streamsize xsputn(const char* from, std::streamsize n) override {
+      if (n < static_cast<std::streamsize>(bytes_.size())) return std::streambuf::xsputn(from, n);
+      return write_out() && write_all(from, from + n) ? n : 0;  // what is larger than the buffer need not go through it
+    }
 
    private:
     bool write_out() {
-      for (const char* from = pbase(); from < pptr();) {
-        const ssize_t written = ::write(descriptor_, from, static_cast<std::size_t>(pptr() - from));
+      if (!write_all(pbase(), pptr())) return false;
+      setp(bytes_.data(), bytes_.data() + bytes_.size());
+      return true;
+    }
+
+    bool write_all(const char* from, const char* end) {
+      while (from < end) {
+        const ssize_t written = ::write(descriptor_, from, static_cast<std::size_t>(end - from));
         if (written < 0 && errno == EINTR) continue;
         if (written < 0) {
           error = errno;
@@ -85,7 +95,6 @@ class atomic_file {
         }
         from += written;
       }
-      setp(bytes_.data(), bytes_.data() + bytes_.size());
       return true;
     }
 

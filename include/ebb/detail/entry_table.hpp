@@ -63,6 +63,7 @@ class entry_table {
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::uint32_t item(std::size_t i) const noexcept { return words()[i]; }
   [[nodiscard]] std::uint32_t count(std::size_t i) const noexcept { return words()[room_ + i]; }
+  [[nodiscard]] const std::uint32_t* counts() const noexcept { return words() + room_; }
   [[nodiscard]] const ticks* times(const entry_layout& layout, std::size_t i) const noexcept {
     return reinterpret_cast<const ticks*>(block_.get() + times_offset()) + i * static_cast<std::size_t>(layout.times());
   }
@@ -131,12 +132,18 @@ class entry_table {
     }
   }
 
-  /// Puts back a row that was written out before, values as they were.
-  void restore(const entry_layout& layout, std::uint32_t item, std::uint32_t count, const T* sums, const ticks* times) {
-    const entry_row<T> r = row(layout, find_or_add(layout, item));
-    *r.count = count;
-    std::copy_n(sums, layout.sums(), r.sums);
-    std::copy_n(times, layout.times(), r.times);
+  /// Puts back n rows that were written out before, in columns; none of their items may be there.
+  void append(const entry_layout& layout, std::size_t n, const std::uint32_t* items, const std::uint32_t* counts,
+              const ticks* times, const T* sums) {
+    if (n == 0) return;
+    if (size_ + n > room_) reallocate(layout, std::max(size_ + n, size_ + growth(size_)));
+    const entry_row<T> to = row(layout, size_);
+    std::memcpy(words() + size_, items, n * sizeof(std::uint32_t));
+    std::memcpy(to.count, counts, n * sizeof(std::uint32_t));
+    std::memcpy(to.times, times, n * sizeof(ticks) * static_cast<std::size_t>(layout.times()));
+    std::memcpy(to.sums, sums, n * sizeof(T) * static_cast<std::size_t>(layout.sums()));
+    size_ += static_cast<std::uint32_t>(n);
+    for (std::size_t i = size_ - n; slots_ != 0 && i < size_; ++i) place(i);
   }
 
   /// Room for `entries` entries without growing.

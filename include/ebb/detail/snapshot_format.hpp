@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <istream>
 #include <ostream>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -20,13 +21,14 @@
 
 #include <nlohmann/json.hpp>
 
+#include "ebb/detail/checksum64.hpp"
 #include "ebb/detail/crc32.hpp"
 
 namespace ebb {
 
 /// How a snapshot is written; a reader sees by itself which one it has.
 enum class snapshot_format {
-  binary,  ///< checksummed frames of CBOR with packed columns: small and fast
+  binary,  ///< checksummed blocks of packed columns: small and fast
   json     ///< one JSON text a line: for people; names must be UTF-8
 };
 
@@ -44,17 +46,16 @@ inline constexpr std::string_view snapshot_magic = "ebbsnap\n";
 template <class T>
 using bits_of = std::conditional_t<sizeof(T) == 8, std::uint64_t, std::uint32_t>;
 
-/// A column as a JSON value: an array of numbers for people, or its little-endian bytes.
-template <class T>
-[[nodiscard]] nlohmann::json packed(const T* values, std::size_t n, snapshot_format format) {
-  if (format == snapshot_format::json) return std::vector<T>(values, values + n);
-  std::vector<std::uint8_t> bytes(n * sizeof(T));
-  std::size_t at = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    const auto bits = std::bit_cast<bits_of<T>>(values[i]);
-    for (std::size_t b = 0; b < sizeof(T); ++b) bytes[at++] = static_cast<std::uint8_t>(bits >> (8 * b));
-  }
-  return nlohmann::json::binary(std::move(bytes));
+/// Bytes after which a block ends, with the user or item that fills it.
+inline constexpr std::size_t block_limit = std::size_t{1} << 20;
+
+/// The number as a T; refused if it is not in T's range.
+template <std::integral T, std::integral Number>
+[[nodiscard]] T in_range_of(Number value) {
+  using number =
+      std::conditional_t<std::is_signed_v<T>, std::make_signed_t<T>, std::make_unsigned_t<T>>;  // of a char too
+  if (!std::in_range<number>(value)) throw snapshot_error("what must be a whole number of its range is not");
+  return static_cast<T>(value);
 }
 
 /// The value as a T, refused where nlohmann_json would convert: a whole number stays whole and in range, a flag is no number.
@@ -63,17 +64,14 @@ template <class T>
   if constexpr (std::floating_point<T>) {
     if (!value.is_number()) throw snapshot_error("what must be a number is not");
   } else if constexpr (std::integral<T> && !std::same_as<T, bool>) {
-    using number =
-        std::conditional_t<std::is_signed_v<T>, std::make_signed_t<T>, std::make_unsigned_t<T>>;  // of a char too
-    const bool fits = value.is_number_unsigned()  ? std::in_range<number>(value.get<std::uint64_t>())
-                      : value.is_number_integer() ? std::in_range<number>(value.get<std::int64_t>())
-                                                  : false;
-    if (!fits) throw snapshot_error("what must be a whole number of its range is not");
+    if (value.is_number_unsigned()) return in_range_of<T>(value.get<std::uint64_t>());
+    if (value.is_number_integer()) return in_range_of<T>(value.get<std::int64_t>());
+    throw snapshot_error("what must be a whole number of its range is not");
   }
   return value.get<T>();
 }
 
-/// The inverse of `packed`; throws unless there are exactly n values.
+/// The numbers of a column, an array or their little-endian bytes (as version 1 wrote them); throws unless there are exactly n.
 template <class T>
 void unpack(const nlohmann::json& column, std::size_t n, std::vector<T>& out) {
   if (!column.is_binary()) {
@@ -101,7 +99,8 @@ void unpack(const nlohmann::json& column, std::size_t n, std::vector<T>& out) {
 
 /// Writes records one after another, each checked, the check running on from one to the next; the last one is told so.
 ///
-/// Binary: "ebbsnap\n", then frames [length: 4 bytes | check of length and payload: 4 bytes | payload: CBOR], numbers little-endian.
+/// Binary: "ebbsnap\n", then frames [length: 4 bytes | check of length and payload: 4 bytes | payload: CBOR], numbers little-endian. A record
+///         with the number of "bytes" of a block and their "checksum" (of 64 bits) is followed by that block: see column_blocks.hpp.
 /// JSON:   a line a record; the last one carries the check of all bytes before it.
 class record_writer {
  public:
@@ -121,6 +120,15 @@ class record_writer {
       out_ << length << little_endian(check_) << payload_;
     }
     if (!out_) throw std::runtime_error("ebb::save_snapshot: cannot write");
+  }
+
+  /// A record and the block it speaks of; binary only.
+  void write_block(nlohmann::json record, std::string_view block) {
+    record["bytes"] = block.size();
+    record["checksum"] = checksum64(block);
+    write(record);
+    if (!out_.write(block.data(), static_cast<std::streamsize>(block.size())))
+      throw std::runtime_error("ebb::save_snapshot: cannot write");
   }
 
   void write_last(nlohmann::json record) {
@@ -156,7 +164,7 @@ class record_writer {
   std::uint32_t check_ = 0;
 };
 
-/// Reads records back and refuses whatever is not exactly what was written. Memory: one record.
+/// Reads records back and refuses whatever is not exactly what was written. Memory: one record or block.
 class record_reader {
  public:
   explicit record_reader(std::istream& in) : in_(in) {
@@ -183,20 +191,39 @@ class record_reader {
     return record;
   }
 
+  /// The block that follows the record, there until the next one is read.
+  [[nodiscard]] std::span<char> read_block(const nlohmann::json& record) {
+    const auto size = strict<std::size_t>(record.at("bytes"));
+    const auto wanted = strict<std::uint64_t>(record.at("checksum"));
+    if (format_ == snapshot_format::json) throw snapshot_error("record " + std::to_string(number_) + " is corrupt");
+    read_bytes(size, block_);
+    if (checksum64({block_.data(), size}) != wanted) throw_corrupt();
+    return {block_.data(), size};
+  }
+
   [[nodiscard]] std::size_t number() const noexcept { return number_; }
 
  private:
-  /// So many bytes, gathered piece by piece: a wrong length must not become a huge allocation.
-  std::string read_bytes(std::size_t length) {
-    constexpr std::size_t piece = std::size_t{1} << 20;
-    std::string bytes;
-    while (bytes.size() < length) {
-      const std::size_t before = bytes.size();
-      bytes.resize(before + std::min(piece, length - before));
-      in_.read(bytes.data() + before, static_cast<std::streamsize>(bytes.size() - before));
-      if (in_.gcount() != static_cast<std::streamsize>(bytes.size() - before))
+  [[noreturn]] void throw_corrupt() const {
+    throw snapshot_error("record " + std::to_string(number_) + " is corrupt: its checksum does not match");
+  }
+
+  /// So many bytes, in pieces that grow with what came: a wrong length must not become a huge allocation. The buffer keeps its size.
+  template <class Buffer>
+  void read_bytes(std::size_t length, Buffer& bytes) {
+    for (std::size_t at = 0; at < length;) {
+      const std::size_t piece = std::min(std::max(at, 2 * block_limit), length - at);
+      if (bytes.size() < at + piece) bytes.resize(at + piece);
+      in_.read(bytes.data() + at, static_cast<std::streamsize>(piece));
+      if (in_.gcount() != static_cast<std::streamsize>(piece))
         throw snapshot_error("it is cut short in record " + std::to_string(number_));
+      at += piece;
     }
+  }
+
+  std::string read_bytes(std::size_t length) {
+    std::string bytes;
+    read_bytes(length, bytes);
     return bytes;
   }
 
@@ -211,8 +238,7 @@ class record_reader {
     const std::string head = read_bytes(8);
     std::string payload = read_bytes(number_at(head, 0));
     check_ = crc32(payload, crc32(std::string_view(head).substr(0, 4), check_));
-    if (check_ != number_at(head, 4))
-      throw snapshot_error("record " + std::to_string(number_) + " is corrupt: its checksum does not match");
+    if (check_ != number_at(head, 4)) throw_corrupt();
     return payload;
   }
 
@@ -234,6 +260,7 @@ class record_reader {
 
   std::istream& in_;
   snapshot_format format_ = snapshot_format::binary;
+  std::vector<char> block_;
   std::size_t number_ = 0;
   std::uint32_t check_ = 0;
   std::uint32_t check_before_ = 0;
