@@ -8,6 +8,7 @@
 #include <functional>
 #include <limits>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -263,10 +264,12 @@ TEST_CASE("a block whose numbers cannot be is refused by what is wrong with it",
   s.observe(2, 8, day(1));
   const auto pieces = pieces_of(binary(s));
   REQUIRE(pieces.size() == 4);
-  const std::size_t sums = 2 * 32 + 3 * 8;
-  const std::size_t entries = sums + 3 * 8;
-  const std::size_t items = entries + 2 * 4;
-  REQUIRE(pieces[2].block.size() == items + 3 * 8);
+  constexpr std::size_t users = 2;
+  constexpr std::size_t rows = 3;
+  const std::size_t sums = users * 32 + rows * 8;
+  const std::size_t entries = sums + rows * 8;
+  const std::size_t items = entries + users * 4;
+  REQUIRE(pieces[2].block.size() == items + rows * 8);
   const auto refuses = [&](std::size_t piece, std::size_t at, std::uint64_t number, std::size_t size, const char* why) {
     auto changed = pieces;
     changed[piece].block.replace(at, size, snapshots::little_endian(number, size));
@@ -296,7 +299,7 @@ TEST_CASE("a block whose numbers cannot be is refused by what is wrong with it",
     copy[1].block.replace(at, size, snapshots::little_endian(number, size));
     return joined(copy);
   };
-  const std::size_t row = changed[1].block.size() - 6 - 4 * 4;
+  const std::size_t row = changed[1].block.size() - 6 - 16;
   REQUIRE(changed[1].block.substr(changed[1].block.size() - 6) == "teajam");
   CHECK_THROWS_WITH(read_back<string_store>(forged(8, 4, 8)), contains("a name is longer than its block"));
   CHECK_THROWS_WITH(read_back<string_store>(forged(0, ~std::uint64_t{0}, 8)), contains("a name is longer"));

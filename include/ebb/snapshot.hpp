@@ -33,8 +33,9 @@ inline constexpr bool is_sharded<sharded_store<User, Item, T, Lanes>> = true;
 
 }  // namespace detail
 
-/// Writes the store's whole state, record by record: one user's record is all the memory it takes; for a sharded_store a copy of one shard and
-/// the items' names as well, since no lock is held while it writes. (Each user is whole, as of some moment during the call.)
+/// Writes the store's whole state, block by block.   Memory: the items' names, and one block: about 1 MiB and the user who fills it (in JSON one
+/// user's record); for a sharded_store a copy of one shard as well, since no lock is held while it writes. (Each user is whole, as of some
+/// moment during the call.)
 ///
 /// Names (User, Item) must convert to JSON (integers and strings do). Every number comes back bit for bit, in either format.
 /// Errors: std::runtime_error when the stream cannot be written; std::invalid_argument for a name that is not UTF-8 in JSON.
@@ -50,7 +51,9 @@ void write_snapshot(const Store& store, std::ostream& out, snapshot_format forma
 /// Reads a snapshot of either format into a new store, a sharded_store of so many `shards`. With `wanted`, one of another shape is refused.
 ///
 /// Users go straight to their shards, with the heat of their entries to within n/2 + 4 roundings of T, n the events of an entry; heat of
-/// entries pruned before goes to the first.   Memory: the result and one record; for shards, the items' names and heat as well.
+/// entries pruned before goes to the first.   Memory: the result, 8 bytes an item, and one block or record; for shards, the items' names and
+/// heat as well. A size that a damaged file tells is not believed: memory grows with the bytes that came.
+/// Files of version 1, which versions before wrote, are read too.
 /// Errors: snapshot_error "ebb::read_snapshot: …" for one that is cut short, corrupt, of another version, type or shape;
 ///         std::invalid_argument unless 1 <= shards <= 65536.
 template <class Store>

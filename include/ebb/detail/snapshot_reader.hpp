@@ -92,7 +92,7 @@ class snapshot_reader {
   template <class Note, class Take>
   [[nodiscard]] nlohmann::json each_user(Note note, Take take) {
     for (;;) {
-      const nlohmann::json record = in_.read();
+      nlohmann::json record = in_.read();
       if (record.contains("end")) return record;
       if (record.contains("bytes"))
         read_block(record, note, take);
