@@ -309,7 +309,7 @@ class interest_store {
     check_now(*state, now);
     std::vector<detail::scored_entry> scores;
     detail::with_lanes<Lanes>(kept_.layout.lanes, [&](auto lanes) {
-      detail::best_entries(kept_.layout, lanes, state->entries, k, ticks_of(now), plan, scores);
+      detail::best_entries(kept_.layout, lanes, state->entries, k, plan, scores).find(state->newest);
     });
     out.reserve(scores.size());
     for (const detail::scored_entry& s : scores)

@@ -3,129 +3,165 @@
 #define EBB_DETAIL_BEST_ENTRIES_HPP
 
 #include <algorithm>
-#include <array>
 #include <bit>
+#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <optional>
-#include <type_traits>
 #include <vector>
-
-#include <Eigen/Core>
 
 #include "ebb/detail/entry_layout.hpp"
 #include "ebb/detail/entry_table.hpp"
+#include "ebb/detail/interest_bounds.hpp"
 #include "ebb/detail/lane_read.hpp"
+#include "ebb/detail/vector_level.hpp"
 
 namespace ebb::detail {
 
-/// An upper bound of an entry's interest: what it would be were its newest event a little later, at one of a few ages.
-///
-/// The factors of the lanes at these ages, an eighth apart at most, stand in a table whose rows are filled as they are asked for. A lane's factor
-/// changes only from cell to cell, so slow lanes are exact.
-template <std::floating_point T, class Lanes>
-class interest_bounds {
- public:
-  interest_bounds(const lane_grid& grid, Lanes lanes, const read_plan& plan, lane_grid::ticks now)
-      : grid_(grid),
-        lanes_(lanes),
-        plan_(plan),
-        now_(now),
-        factors_(std::make_unique_for_overwrite<T[]>(ages * static_cast<std::size_t>(lanes))) {}
-
-  /// `last`: of an entry's newest event, not after now.
-  [[nodiscard]] T operator()(const T* sums, lane_grid::ticks last) noexcept {
-    const T* const factors = row_of(static_cast<std::uint64_t>(now_) - static_cast<std::uint64_t>(last));
-    return column(sums, lanes_).dot(column(factors, lanes_));
+/// The place of the first of `bounds` that is at least `least`, from `from` on; n if there is none.
+inline EBB_LEVEL_INLINE std::size_t next_at_least(const float* bounds, std::size_t from, std::size_t n, float least) {
+  constexpr std::size_t group = 64;
+  for (; from + group <= n; from += group) {
+    std::int32_t any = 0;
+    for (std::size_t j = 0; j < group; ++j) any |= bounds[from + j] >= least ? 1 : 0;
+    if (any != 0) break;
   }
+  while (from < n && !(bounds[from] >= least)) ++from;
+  return from;
+}
 
- private:
-  template <int N>
-  [[nodiscard]] static auto column(const T* values, std::integral_constant<int, N>) noexcept {
-    return Eigen::Map<const Eigen::Matrix<T, N, 1>>(values);
+/// A number that k of n <= bounds and few more reach.
+inline EBB_LEVEL_INLINE float reached_by(const float* bounds, std::size_t n, std::size_t k) {
+  const auto wanted = static_cast<std::int32_t>(k);
+  const auto enough = static_cast<std::int32_t>(k + k / 4 + 1);
+  const auto count = [&](std::int32_t bits) EBB_LEVEL_INLINE {
+    const auto least = std::bit_cast<float>(bits);
+    std::int32_t reached = 0;
+    for (std::size_t i = 0; i < n; ++i) reached += bounds[i] >= least ? 1 : 0;
+    return reached;
+  };
+  std::int32_t highest = 0;  // numbers from zero on are ordered as their bits are
+  for (std::size_t i = 0; i < n; ++i) highest = std::max(highest, std::bit_cast<std::int32_t>(bounds[i]));
+  std::int32_t low = highest;
+  std::int32_t high = highest;
+  std::int32_t reached = 1;
+  for (std::int32_t step = 1 << 22; reached < wanted && low > 0; step *= 2) {
+    high = low;
+    low = low > step ? low - step : 0;
+    reached = count(low);
   }
-  [[nodiscard]] static auto column(const T* values, int n) noexcept {
-    return Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, 1>>(values, n);
-  }
-
-  static constexpr std::size_t ages = 512;  // eight for each power of two
-
-  [[nodiscard]] const T* row_of(std::uint64_t age) noexcept {
-    const std::uint64_t at_least = age | 8;
-    const int power = 63 - std::countl_zero(at_least);
-    const std::uint64_t eighths = at_least >> (power - 3);  // 8 to 15
-    const std::size_t row = static_cast<std::size_t>(power) * 8 + (eighths & 7);
-    T* const factors = factors_.get() + row * static_cast<std::size_t>(lanes_);
-    if (!filled_[row]) {
-      fill(factors, age < 16 ? 0 : eighths << (power - 3));
-      filled_[row] = true;
-    }
-    return factors;
-  }
-
-  void fill(T* factors, std::uint64_t youngest) const noexcept {
-    constexpr double above_rounding = std::same_as<T, float> ? 1 + 1e-5 : 1 + 1e-12;
-    constexpr double least = std::same_as<T, float> ? 0x1p-64 : 0x1p-500;  // far from what is slow to multiply by
-    const auto last = static_cast<lane_grid::ticks>(static_cast<std::uint64_t>(now_) - youngest);
-    for (int k = 0; k < lanes_; ++k) {
-      const double factor = plan_.weights[k] * power_of_two(grid_.index(k, last) - plan_.cells[k]);
-      factors[k] = static_cast<T>(std::max(factor * above_rounding, least));
+  for (int rounds = 0; rounds < 12 && reached > enough && high - low > 1; ++rounds) {
+    const std::int32_t middle = low + (high - low) / 2;
+    const std::int32_t here = count(middle);
+    if (here >= wanted) {
+      low = middle;
+      reached = here;
+    } else {
+      high = middle;
     }
   }
-
-  const lane_grid& grid_;
-  Lanes lanes_;
-  const read_plan& plan_;
-  lane_grid::ticks now_;
-  std::array<bool, ages> filled_{};
-  std::unique_ptr<T[]>
-      factors_;  // (ages, lanes), each row uninitialised until it is filled; too large for a thread's stack
-};
+  return std::bit_cast<float>(low);
+}
 
 /// The `k` entries with events that rank highest, in order.
 ///
 /// Of many entries most are told by an upper bound: with the k best so far at hand, what cannot reach the least of them is not read exactly.
 /// Where that is far above underflow, that is.
 template <std::floating_point T, class Lanes>
-void best_entries(const entry_layout& layout, Lanes lanes, const entry_table<T>& entries, std::size_t k,
-                  lane_grid::ticks now, const read_plan& plan, std::vector<scored_entry>& best) {
-  constexpr std::size_t worth_a_table = 128;
-  constexpr double least_bound = std::same_as<T, float> ? 0x1p-90 : far_above_underflow;
-  const std::size_t n = entries.size();
-  const auto score = [&](std::size_t i) {
-    return score_entry(layout, lanes, entries.sums(layout, i), entries.times(layout, i)[0], i, plan);
-  };
-  best.clear();
-  if (k == 0) return;
-  best.reserve(std::min(k, n));
-  std::size_t i = n;  // from the last: items met late are likelier to be of interest now
-  for (; i > 0 && best.size() < k; --i)
-    if (entries.count(i - 1) > 0) best.push_back(score(i - 1));
-  std::make_heap(best.begin(), best.end());  // the least on top
-  std::optional<interest_bounds<T, Lanes>> bounds;
-  if (n >= worth_a_table) bounds.emplace(layout.grid, lanes, plan, now);
-  const T* const sums = entries.sums(layout, 0);
-  const lane_grid::ticks* const times = entries.times(layout, 0);
-  const auto sums_of_one = static_cast<std::size_t>(layout.sums());
-  const auto times_of_one = static_cast<std::size_t>(layout.times());
-  double least = best.empty() ? 0.0 : best.front().value;
-  while (i > 0) {
-    --i;
-    if (bounds && least >= least_bound &&
-        static_cast<double>((*bounds)(sums + i * sums_of_one, times[i * times_of_one])) < least)
-      continue;
-    if (entries.count(i) == 0) continue;
-    const scored_entry s = score(i);
-    if (!(s < best.front())) continue;
-    std::pop_heap(best.begin(), best.end());
-    best.back() = s;
-    std::push_heap(best.begin(), best.end());
-    least = best.front().value;
+class best_entries {
+ public:
+  /// `newest`: the user's newest event, not before any entry's.
+  best_entries(const entry_layout& layout, Lanes lanes, const entry_table<T>& entries, std::size_t k,
+               const read_plan& plan, std::vector<scored_entry>& best)
+      : layout_(layout), lanes_(lanes), entries_(entries), plan_(plan), k_(k), best_(best) {
+    best.clear();
+    best.reserve(std::min(k, entries.size()));
   }
-  std::sort_heap(best.begin(), best.end());
-}
+
+  void find(lane_grid::ticks newest, vector_level level = widest_level()) {
+    constexpr std::size_t worth_bounds = 32;
+    const std::size_t n = entries_.size();
+    if (k_ == 0) return;
+    if (n >= worth_bounds && k_ < n / 2) {
+      find_by_bounds(newest, level);
+    } else {
+      for (std::size_t i = n; i > 0; --i) consider(i - 1);
+    }
+    std::sort(best_.begin(), best_.end());
+  }
+
+ private:
+  static constexpr std::size_t chunk = 1024;
+
+  void find_by_bounds(lane_grid::ticks newest, vector_level level) {
+    interest_bounds<T, Lanes> bounds_of(layout_.grid, lanes_, plan_, newest, level);
+    const double scale = std::ldexp(1 - 1e-5, -bounds_of.exponent());
+    const std::size_t n = entries_.size();
+    const auto sums_apart = static_cast<std::size_t>(layout_.sums());
+    const auto times_apart = static_cast<std::size_t>(layout_.times());
+    const bound_rows<T> rows{
+        entries_.sums(layout_, 0), sums_apart, entries_.times(layout_, 0), times_apart, n, n * sums_apart};
+    float bounds[chunk];
+    // From the last entries: what was met late is likelier to be of interest now.
+    for (std::size_t end = n; end > 0;) {
+      const std::size_t begin = (end - 1) / chunk * chunk;
+      const std::size_t m = end - begin;
+      bound_rows<T> part = rows.from(begin);
+      part.count = m;
+      bounds_of(part, bounds);
+      if (best_.size() < k_) {
+        const float likely =
+            run_at(level, [&](auto) EBB_LEVEL_INLINE { return reached_by(bounds, m, std::min(m, k_ - best_.size())); });
+        visit(bounds, begin, m, level, [&] { return likely; });
+      }
+      visit(bounds, begin, m, level, [&] { return reachable(scale); });
+      end = begin;
+    }
+  }
+
+  /// A bound below this cannot be among the k best.
+  [[nodiscard]] float reachable(double scale) const noexcept {
+    if (best_.size() < k_) return 0;
+    const double least = best_.front().value * scale;
+    return best_.front().value > 0 && least >= 0x1p-60 ? static_cast<float>(std::min(least, 0x1p127)) : 0.0F;
+  }
+
+  /// Considers, once, the entries whose bound is at least `least()`.
+  template <class Least>
+  void visit(float* bounds, std::size_t begin, std::size_t n, vector_level level, Least least) {
+    constexpr float done = -1;
+    std::size_t i = 0;
+    while (true) {
+      const float now_least = least();
+      i = run_at(level, [&](auto) EBB_LEVEL_INLINE { return next_at_least(bounds, i, n, now_least); });
+      if (i == n) return;
+      bounds[i] = done;
+      consider(begin + i);
+    }
+  }
+
+  void consider(std::size_t i) {
+    if (entries_.count(i) == 0) return;
+    const scored_entry s =
+        score_entry(layout_, lanes_, entries_.sums(layout_, i), entries_.times(layout_, i)[0], i, plan_);
+    if (best_.size() < k_) {
+      best_.push_back(s);
+      if (best_.size() == k_) std::make_heap(best_.begin(), best_.end());  // the least on top
+      return;
+    }
+    if (!(s < best_.front())) return;
+    std::pop_heap(best_.begin(), best_.end());
+    best_.back() = s;
+    std::push_heap(best_.begin(), best_.end());
+  }
+
+  const entry_layout& layout_;
+  Lanes lanes_;
+  const entry_table<T>& entries_;
+  const read_plan& plan_;
+  std::size_t k_;
+  std::vector<scored_entry>& best_;
+};
 
 }  // namespace ebb::detail
 

@@ -105,6 +105,14 @@ class lane_grid {
     return static_cast<double>(static_cast<std::int64_t>(u - multiply_high(u, l.reciprocal) * l.half_life)) * l.inverse;
   }
 
+  /// index(k, t) is the whole part of t · cells_a_tick(k), t from the beginning of the clock's range on; this is what is left, in [0, 1).
+  [[nodiscard]] double place_in_cell(int k, ticks t) const noexcept {
+    return static_cast<double>(static_cast<std::int64_t>((unsigned_ticks(t) * at(k).reciprocal) >> 11)) * 0x1p-53;
+  }
+  [[nodiscard]] double cells_a_tick(int k) const noexcept {
+    return static_cast<double>(static_cast<std::int64_t>(at(k).reciprocal)) * 0x1p-64;
+  }
+
   /// The exact factor that moves a sum from the cell of `from` to the cell of the later moment `to`.
   [[nodiscard]] double shift(int k, ticks from, ticks to) const noexcept {
     return power_of_two(index(k, from) - index(k, to));
