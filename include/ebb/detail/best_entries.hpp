@@ -8,6 +8,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "ebb/detail/entry_layout.hpp"
@@ -18,39 +19,66 @@
 
 namespace ebb::detail {
 
-/// The place of the first of `bounds` that is at least `least`, from `from` on; n if there is none.
-inline EBB_LEVEL_INLINE std::size_t next_at_least(const float* bounds, std::size_t from, std::size_t n, float least) {
-  constexpr std::size_t group = 64;
-  for (; from + group <= n; from += group) {
+/// Bounds are looked through so many at a time.
+inline constexpr std::size_t bound_group = 128;
+
+/// The next of `groups` groups with a bound of at least `least`, from `group` on: bit j of words[w] says whether its number 32 w + j is.
+inline EBB_LEVEL_INLINE std::size_t next_group(const float* bounds, std::size_t group, std::size_t groups, float least,
+                                               std::uint32_t* words) {
+  for (; group < groups; ++group) {
+    const float* const of_group = bounds + group * bound_group;
     std::int32_t any = 0;
-    for (std::size_t j = 0; j < group; ++j) any |= bounds[from + j] >= least ? 1 : 0;
+    for (std::size_t j = 0; j < bound_group; ++j) any |= of_group[j] >= least ? 1 : 0;
     if (any != 0) break;
   }
-  while (from < n && !(bounds[from] >= least)) ++from;
-  return from;
+  if (group == groups) return group;
+  for (std::size_t w = 0; w < bound_group / 32; ++w) {
+    std::uint32_t word = 0;
+    for (std::uint32_t j = 0; j < 32; ++j)
+      word |= bounds[group * bound_group + 32 * w + j] >= least ? std::uint32_t{1} << j : 0U;
+    words[w] = word;
+  }
+  return group;
 }
 
-/// A number that k of n <= bounds and few more reach.
+/// A number that at least k and mostly few more of n bounds >= 0 reach; k <= n.
+///
+/// The numbers that reach it are counted for the highest of each of several parts only, if those are many for k.
 inline EBB_LEVEL_INLINE float reached_by(const float* bounds, std::size_t n, std::size_t k) {
+  constexpr std::size_t parts = 128;
+  float highest_of[parts];
+  if (n > parts && k <= parts / 4) {
+    for (std::size_t j = 0; j < parts; ++j) highest_of[j] = bounds[j];
+    std::size_t i = parts;
+    for (; i + parts <= n; i += parts)
+      for (std::size_t j = 0; j < parts; ++j)
+        highest_of[j] = bounds[i + j] > highest_of[j] ? bounds[i + j] : highest_of[j];
+    for (std::size_t j = 0; i + j < n; ++j)
+      highest_of[j] = bounds[i + j] > highest_of[j] ? bounds[i + j] : highest_of[j];
+    bounds = highest_of;
+    n = parts;
+  }
   const auto wanted = static_cast<std::int32_t>(k);
-  const auto enough = static_cast<std::int32_t>(k + k / 4 + 1);
+  const auto enough = static_cast<std::int32_t>(k + k / 4);
   const auto count = [&](std::int32_t bits) EBB_LEVEL_INLINE {
     const auto least = std::bit_cast<float>(bits);
     std::int32_t reached = 0;
     for (std::size_t i = 0; i < n; ++i) reached += bounds[i] >= least ? 1 : 0;
     return reached;
   };
-  std::int32_t highest = 0;  // numbers from zero on are ordered as their bits are
-  for (std::size_t i = 0; i < n; ++i) highest = std::max(highest, std::bit_cast<std::int32_t>(bounds[i]));
-  std::int32_t low = highest;
-  std::int32_t high = highest;
-  std::int32_t reached = 1;
+  std::int32_t low = 0;  // numbers from zero on are ordered as their bits are
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto bits = std::bit_cast<std::int32_t>(bounds[i]);
+    low = bits > low ? bits : low;
+  }
+  std::int32_t high = low;
+  std::int32_t reached = 0;
   for (std::int32_t step = 1 << 22; reached < wanted && low > 0; step *= 2) {
     high = low;
     low = low > step ? low - step : 0;
     reached = count(low);
   }
-  for (int rounds = 0; rounds < 12 && reached > enough && high - low > 1; ++rounds) {
+  for (int rounds = 0; rounds < 10 && reached > enough && high - low > 1; ++rounds) {
     const std::int32_t middle = low + (high - low) / 2;
     const std::int32_t here = count(middle);
     if (here >= wanted) {
@@ -91,7 +119,8 @@ class best_entries {
   }
 
  private:
-  static constexpr std::size_t chunk = 1024;
+  static constexpr std::size_t most_at_once = 8192;
+  static constexpr float done = -1;
 
   void find_by_bounds(lane_grid::ticks newest, vector_level level) {
     interest_bounds<T, Lanes> bounds_of(layout_.grid, lanes_, plan_, newest, level);
@@ -101,21 +130,26 @@ class best_entries {
     const auto times_apart = static_cast<std::size_t>(layout_.times());
     const bound_rows<T> rows{
         entries_.sums(layout_, 0), sums_apart, entries_.times(layout_, 0), times_apart, n, n * sums_apart};
-    float bounds[chunk];
-    // From the last entries: what was met late is likelier to be of interest now.
-    for (std::size_t end = n; end > 0;) {
-      const std::size_t begin = (end - 1) / chunk * chunk;
-      const std::size_t m = end - begin;
+    const std::size_t chunk = std::min(n, most_at_once);
+    bounds_ = std::make_unique_for_overwrite<float[]>((chunk + bound_group - 1) / bound_group * bound_group);
+    // The last entries first: what was met late is likelier to be of interest now. Then the others in order.
+    std::size_t begin = n - chunk;
+    std::size_t end = n;
+    while (begin < end) {
       bound_rows<T> part = rows.from(begin);
-      part.count = m;
-      bounds_of(part, bounds);
+      part.count = end - begin;
+      bounds_of(part, bounds_.get());
+      const std::size_t groups = (part.count + bound_group - 1) / bound_group;
+      std::fill(bounds_.get() + part.count, bounds_.get() + groups * bound_group, done);
       if (best_.size() < k_) {
-        const float likely =
-            run_at(level, [&](auto) EBB_LEVEL_INLINE { return reached_by(bounds, m, std::min(m, k_ - best_.size())); });
-        visit(bounds, begin, m, level, [&] { return likely; });
+        float likely = 0;
+        const std::size_t wanted = std::min(part.count, k_ - best_.size());
+        run_at(level, [&](auto) EBB_LEVEL_INLINE { likely = reached_by(bounds_.get(), part.count, wanted); });
+        visit(begin, groups, level, likely, scale);
       }
-      visit(bounds, begin, m, level, [&] { return reachable(scale); });
-      end = begin;
+      visit(begin, groups, level, 0, scale);
+      begin = end == n ? 0 : end;
+      end = std::min(begin + chunk, n - chunk);
     }
   }
 
@@ -126,17 +160,22 @@ class best_entries {
     return best_.front().value > 0 && least >= 0x1p-60 ? static_cast<float>(std::min(least, 0x1p127)) : 0.0F;
   }
 
-  /// Considers, once, the entries whose bound is at least `least()`.
-  template <class Least>
-  void visit(float* bounds, std::size_t begin, std::size_t n, vector_level level, Least least) {
-    constexpr float done = -1;
-    std::size_t i = 0;
-    while (true) {
-      const float now_least = least();
-      i = run_at(level, [&](auto) EBB_LEVEL_INLINE { return next_at_least(bounds, i, n, now_least); });
-      if (i == n) return;
-      bounds[i] = done;
-      consider(begin + i);
+  /// Considers, once, the entries of a chunk whose bound is at least `likely` and what can still be reached.
+  void visit(std::size_t begin, std::size_t groups, vector_level level, float likely, double scale) {
+    std::uint32_t words[bound_group / 32];
+    float least = std::max(likely, reachable(scale));
+    for (std::size_t group = 0;; ++group) {
+      run_at(level, [&](auto) EBB_LEVEL_INLINE { group = next_group(bounds_.get(), group, groups, least, words); });
+      if (group == groups) return;
+      for (std::size_t w = 0; w < bound_group / 32; ++w) {
+        for (std::uint32_t word = words[w]; word != 0; word &= word - 1) {
+          const std::size_t i = group * bound_group + 32 * w + static_cast<std::size_t>(std::countr_zero(word));
+          if (bounds_[i] < least) continue;
+          bounds_[i] = done;
+          consider(begin + i);
+          least = std::max(likely, reachable(scale));
+        }
+      }
     }
   }
 
@@ -161,6 +200,7 @@ class best_entries {
   const read_plan& plan_;
   std::size_t k_;
   std::vector<scored_entry>& best_;
+  std::unique_ptr<float[]> bounds_;
 };
 
 }  // namespace ebb::detail

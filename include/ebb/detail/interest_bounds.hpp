@@ -12,6 +12,7 @@
 #include <type_traits>
 
 #include "ebb/detail/lane_read.hpp"
+#include "ebb/detail/row_products.hpp"
 #include "ebb/detail/vector_level.hpp"
 
 namespace ebb::detail {
@@ -31,65 +32,6 @@ struct bound_rows {
             times_apart,           count - i,  readable - i * sums_apart};
   }
 };
-
-#if EBB_LEVEL_VECTORS
-template <class T, int N>
-struct vector_of {
-  typedef T type __attribute__((vector_size(sizeof(T) * N)));
-};
-
-/// Sums of products of rows, `N` lanes at a time and as many rows.
-template <int N>
-struct row_products {
-  using values = typename vector_of<float, N>::type;
-
-  template <class T>
-  static inline EBB_LEVEL_INLINE void load(const T* from, values& to) {
-    typename vector_of<T, N>::type numbers;
-    std::memcpy(&numbers, from, sizeof numbers);
-    to = __builtin_convertvector(numbers, values);
-  }
-
-  /// Entry i's products, added up to N numbers.
-  template <class T, class Chunks>
-  static inline EBB_LEVEL_INLINE void multiply(Chunks chunks, const T* sums, const float* factors, values& out) {
-    values a;
-    values b;
-    load(sums, a);
-    load(factors, b);
-    out = a * b;
-    for (int c = 1; c < chunks; ++c) {
-      load(sums + c * N, a);
-      load(factors + c * N, b);
-      out += a * b;
-    }
-  }
-
-  /// 2^Level rows from row i on: N / 2^Level numbers of each, the rows' in the order that ends with one of each in place.
-  template <int Level, class T, class Chunks>
-  static inline EBB_LEVEL_INLINE void add_up(Chunks chunks, const T* sums, std::size_t apart, const float* table,
-                                             const std::uint64_t* rows, values& out) {
-    if constexpr (Level == 0) {
-      multiply(chunks, sums, table + *rows, out);
-    } else {
-      constexpr int half = 1 << (Level - 1);
-      values a;
-      values b;
-      add_up<Level - 1>(chunks, sums, apart, table, rows, a);
-      add_up<Level - 1>(chunks, sums + half * apart, apart, table, rows + half, b);
-      if constexpr (N == 4) {
-        out = __builtin_shufflevector(a, b, 0, 2, 4, 6) + __builtin_shufflevector(a, b, 1, 3, 5, 7);
-      } else if constexpr (Level < 3) {  // within halves of the vector, where that is cheaper
-        out = __builtin_shufflevector(a, b, 0, 2, 8, 10, 4, 6, 12, 14) +
-              __builtin_shufflevector(a, b, 1, 3, 9, 11, 5, 7, 13, 15);
-      } else {
-        out = __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11) +
-              __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
-      }
-    }
-  }
-};
-#endif
 
 /// Upper bounds of the interest of many entries, in single precision and a few instructions an entry.
 ///
@@ -144,24 +86,18 @@ class interest_bounds {
   [[nodiscard]] int exponent() const noexcept { return exponent_; }
 
  private:
+  static constexpr int room = [] {
+    if constexpr (std::same_as<Lanes, int>) {
+      return max_lanes;
+    } else {
+      return static_cast<int>(std::bit_ceil(static_cast<unsigned>(std::max(Lanes::value, 4))));
+    }
+  }();
+  using factors_type = lane_factors<room>;
+  static constexpr int positive = factors_type::positive;
   static constexpr bool is_one = std::same_as<Lanes, std::integral_constant<int, 1>>;
   static constexpr int smallest = -64;  // a factor is at least 2^smallest: far from what is slow to multiply by
-  static constexpr int positive = 128;  // added to what is above −positive, cutting off its fraction is rounding down
-  static constexpr std::size_t block = 64;
-
-  struct lane_factors {                     // zero from the last lane on
-    std::uint32_t weights[max_lanes] = {};  // as bits, their exponents lower by `positive`
-    float rates[max_lanes] = {};
-    float places[max_lanes] = {};  // higher by `positive`
-    float limits[max_lanes] = {};
-  };
-
-  [[nodiscard]] static inline EBB_LEVEL_INLINE float factor(float age, std::uint32_t weight, float rate, float place,
-                                                            float limit) {
-    const float above = place - age * rate;
-    const auto cells = static_cast<std::int32_t>(above > limit ? above : limit);
-    return std::bit_cast<float>(weight + (static_cast<std::uint32_t>(cells) << 23));
-  }
+  static constexpr std::size_t block = 128;
 
   template <vector_level Level>
   inline EBB_LEVEL_INLINE void bound_one(const bound_rows<T>& rows, float* bounds) const {
@@ -176,10 +112,7 @@ class interest_bounds {
   template <vector_level Level, class Apart>
   inline EBB_LEVEL_INLINE void bound_one(const bound_rows<T>& rows, Apart sums_apart, Apart times_apart,
                                          float* bounds) const {
-    const std::uint32_t weight = factors_.weights[0];
-    const float rate = factors_.rates[0];
-    const float place = factors_.places[0];
-    const float limit = factors_.limits[0];
+    const factors_type factors = factors_;
     const std::uint64_t newest = newest_;
     const T* const sums = rows.sums;
     const lane_grid::ticks* const times = rows.times;
@@ -193,7 +126,7 @@ class interest_bounds {
       } else {  // without a conversion of 64-bit numbers: down to 2^12 ticks
         rounded = static_cast<float>(std::bit_cast<double>((age >> 12) | bits_of_2_to_64) - 0x1p64);
       }
-      bounds[i] = factor(rounded, weight, rate, place, limit) * static_cast<float>(sums[i * sums_apart]);
+      bounds[i] = factors.at(0, rounded) * static_cast<float>(sums[i * sums_apart]);
     }
   }
 
@@ -207,18 +140,18 @@ class interest_bounds {
   }
 
   /// The rows up to `row`, each for the youngest age that takes it.
+  template <vector_level Level>
   inline EBB_LEVEL_INLINE void fill(std::size_t row) {
-    float* const table = table_.get();
-    const std::size_t pitch = std::size_t{1} << pitch_exponent();
-    const lane_factors& factors = factors_;
     const auto eighth = static_cast<double>(std::int64_t{1} << (unit_exponent_ - 3));
     for (; filled_ <= row; ++filled_) {
       const auto eighths = static_cast<std::int64_t>((8 + (filled_ & 7)) << (filled_ >> 3)) - 8;
       const auto age = static_cast<float>(static_cast<double>(eighths) * eighth);
-      float* const to = table + (filled_ << pitch_exponent());
-      EBB_LEVEL_INDEPENDENT
-      for (std::size_t k = 0; k < pitch; ++k)
-        to[k] = factor(age, factors.weights[k], factors.rates[k], factors.places[k], factors.limits[k]);
+      float* const to = table_.get() + (filled_ << pitch_exponent());
+#if EBB_LEVEL_VECTORS
+      row_products<vector<Level>>::fill(factors_, (1 << pitch_exponent()) / vector<Level>, age, to);
+#else
+      for (int k = 0; k < 1 << pitch_exponent(); ++k) to[k] = factors_.at(k, age);
+#endif
     }
   }
 
@@ -243,6 +176,26 @@ class interest_bounds {
     return std::min<std::size_t>(all, last_row_);
   }
 
+#if EBB_LEVEL_VECTORS
+  /// The bounds of the first entries of a block, as many as there are whole vectors of; how many that are.
+  template <vector_level Level, class Apart>
+  [[nodiscard]] inline EBB_LEVEL_INLINE std::size_t multiply(const T* sums, Apart apart, const std::uint64_t* places,
+                                                             std::size_t n, std::size_t readable, float* bounds) const {
+    constexpr int at_once = vector<Level>;
+    using products = row_products<at_once>;
+    const auto chunks = chunks_of<at_once>();
+    const std::size_t read = (at_once - 1) * apart + static_cast<std::size_t>(chunks) * at_once;
+    const float* const table = table_.get();
+    std::size_t i = 0;
+    for (; i + at_once <= n && i * apart + read <= readable; i += at_once) {
+      typename products::values sum;
+      products::template add_up<products::levels>(chunks, sums + i * apart, apart, table, places + i, sum);
+      std::memcpy(bounds + i, &sum, sizeof sum);
+    }
+    return i;
+  }
+#endif
+
   template <vector_level Level>
   inline EBB_LEVEL_INLINE void bound_several(const bound_rows<T>& rows, float* bounds) {
     std::uint64_t places[block];
@@ -252,21 +205,16 @@ class interest_bounds {
       const std::size_t last = rows.times_apart == 1
                                    ? find_rows(times, std::integral_constant<std::size_t, 1>{}, n, places)
                                    : find_rows(times, rows.times_apart, n, places);
-      if (filled_ <= last) fill(last);
+      if (filled_ <= last) fill<Level>(last);
       const T* const sums = rows.sums + from * rows.sums_apart;
       std::size_t i = 0;
 #if EBB_LEVEL_VECTORS
-      constexpr int wide = std::clamp(vector_bytes<Level> / static_cast<int>(sizeof(T)), 4, 8);
-      constexpr int vector = few_lanes ? 4 : wide;
-      const auto chunks = chunks_of<vector>();
-      const std::size_t read = (vector - 1) * rows.sums_apart + static_cast<std::size_t>(chunks) * vector;
       const std::size_t readable = rows.readable - from * rows.sums_apart;
-      for (; i + vector <= n && i * rows.sums_apart + read <= readable; i += vector) {
-        typename row_products<vector>::values sum;
-        row_products<vector>::template add_up<vector == 4 ? 2 : 3>(chunks, sums + i * rows.sums_apart, rows.sums_apart,
-                                                                   table_.get(), places + i, sum);
-        std::memcpy(bounds + from + i, &sum, sizeof sum);
+      if constexpr (!std::same_as<Lanes, int>) {
+        constexpr std::integral_constant<std::size_t, Lanes::value> lanes;
+        if (rows.sums_apart == lanes) i = multiply<Level>(sums, lanes, places, n, readable, bounds + from);
       }
+      if (i == 0) i = multiply<Level>(sums, rows.sums_apart, places, n, readable, bounds + from);
 #endif
       for (; i < n; ++i) {
         float sum = 0;
@@ -278,11 +226,15 @@ class interest_bounds {
     }
   }
 
-  static constexpr bool few_lanes = [] {
-    if constexpr (std::same_as<Lanes, int>)
-      return false;
-    else
-      return Lanes::value <= 4;
+  /// Lanes, and rows, to take at a time.
+  template <vector_level Level>
+  static constexpr int vector = [] {
+    constexpr int widest = std::clamp(vector_bytes<Level> / static_cast<int>(sizeof(T)), 4, 8);
+    if constexpr (std::same_as<Lanes, int>) {
+      return widest;
+    } else {
+      return Lanes::value <= 4 ? 4 : widest;
+    }
   }();
 
   template <int N>
@@ -313,7 +265,7 @@ class interest_bounds {
   int unit_exponent_ = 0;
   std::size_t last_row_ = 0;
   std::size_t filled_ = 0;
-  lane_factors factors_;
+  factors_type factors_;
   std::unique_ptr<float[]> table_;  // (ages, lanes), uninitialised from row filled_ on; too large for a thread's stack
 };
 

@@ -68,31 +68,31 @@ inline constexpr int vector_bytes = Level == vector_level::avx512 ? 64
 #endif
 
 template <class Function>
-EBB_LEVEL_OPTIMISE auto run_as_built(const Function& f) {
-  return f(vector_level_constant<vector_level::as_built>{});
+EBB_LEVEL_OPTIMISE void run_as_built(const Function& f) {
+  f(vector_level_constant<vector_level::as_built>{});
 }
 
 #if EBB_LEVEL_VECTORS && defined(__x86_64__)
 template <class Function>
-EBB_LEVEL_OPTIMISE __attribute__((target("avx2,fma"))) auto run_avx2(const Function& f) {
-  return f(vector_level_constant<vector_level::avx2>{});
+EBB_LEVEL_OPTIMISE __attribute__((target("avx2,fma"))) void run_avx2(const Function& f) {
+  f(vector_level_constant<vector_level::avx2>{});
 }
 template <class Function>
-EBB_LEVEL_OPTIMISE __attribute__((target("avx2,fma,avx512f,avx512dq,avx512bw,avx512vl"))) auto run_avx512(
+EBB_LEVEL_OPTIMISE __attribute__((target("avx2,fma,avx512f,avx512dq,avx512bw,avx512vl"))) void run_avx512(
     const Function& f) {
-  return f(vector_level_constant<vector_level::avx512>{});
+  f(vector_level_constant<vector_level::avx512>{});
 }
 #endif
 
 /// Calls f, which must be inlined, with the level as a constant.
 template <class Function>
-auto run_at(vector_level level, const Function& f) {
+void run_at(vector_level level, const Function& f) {
 #if EBB_LEVEL_VECTORS && defined(__x86_64__)
   if (level == vector_level::avx512) return run_avx512(f);
   if (level == vector_level::avx2) return run_avx2(f);
 #endif
   (void)level;
-  return run_as_built(f);
+  run_as_built(f);
 }
 
 }  // namespace ebb::detail

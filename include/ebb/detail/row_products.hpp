@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+#ifndef EBB_DETAIL_ROW_PRODUCTS_HPP
+#define EBB_DETAIL_ROW_PRODUCTS_HPP
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "ebb/detail/vector_level.hpp"
+
+namespace ebb::detail {
+
+/// What makes the factors of `Places` lanes, zero from the last lane on.
+template <int Places>
+struct lane_factors {
+  // Added to what is above −positive, cutting off the fraction is rounding down.
+  static constexpr int positive = 128;
+
+  std::uint32_t weights[Places] = {};  // bits of floats with exponents lower by `positive`
+  float rates[Places] = {};
+  float places[Places] = {};  // higher by `positive`
+  float limits[Places] = {};
+
+  [[nodiscard]] inline EBB_LEVEL_INLINE float at(int k, float age) const {
+    const float above = places[k] - age * rates[k];
+    const auto cells = static_cast<std::int32_t>(above > limits[k] ? above : limits[k]);
+    return std::bit_cast<float>(weights[k] + (static_cast<std::uint32_t>(cells) << 23));
+  }
+};
+
+#if EBB_LEVEL_VECTORS
+template <class T, int N>
+struct vector_of {
+  typedef T type __attribute__((vector_size(sizeof(T) * N)));
+};
+
+/// Sums of products of rows, `N` lanes at a time and as many rows.
+template <int N>
+struct row_products {
+  using values = typename vector_of<float, N>::type;
+  static constexpr int levels = N == 4 ? 2 : 3;
+
+  template <class T>
+  static inline EBB_LEVEL_INLINE void load(const T* from, values& to) {
+    typename vector_of<T, N>::type numbers;
+    std::memcpy(&numbers, from, sizeof numbers);
+    to = __builtin_convertvector(numbers, values);
+  }
+
+  /// `factors` at one age.
+  template <int Places>
+  static inline EBB_LEVEL_INLINE void fill(const lane_factors<Places>& factors, int chunks, float age, float* to) {
+    using bits = typename vector_of<std::uint32_t, N>::type;
+    for (int c = 0; c < chunks; ++c) {
+      bits weights;
+      values rates;
+      values above;
+      values limits;
+      std::memcpy(&weights, factors.weights + c * N, sizeof weights);
+      load(factors.rates + c * N, rates);
+      load(factors.places + c * N, above);
+      load(factors.limits + c * N, limits);
+      above -= rates * age;
+      above = above > limits ? above : limits;
+      weights += reinterpret_cast<bits>(__builtin_convertvector(above, typename vector_of<std::int32_t, N>::type))
+                 << 23;
+      std::memcpy(to + c * N, &weights, sizeof weights);
+    }
+  }
+
+  /// Entry i's products, added up to N numbers.
+  template <class T, class Chunks>
+  static inline EBB_LEVEL_INLINE void multiply(Chunks chunks, const T* sums, const float* factors, values& out) {
+    values a;
+    values b;
+    load(sums, a);
+    load(factors, b);
+    out = a * b;
+    for (int c = 1; c < chunks; ++c) {
+      load(sums + c * N, a);
+      load(factors + c * N, b);
+      out += a * b;
+    }
+  }
+
+  /// 2^Level rows from row i on: N / 2^Level numbers of each, the rows' in the order that ends with one of each in place.
+  template <int Level, class T, class Chunks>
+  static inline EBB_LEVEL_INLINE void add_up(Chunks chunks, const T* sums, std::size_t apart, const float* table,
+                                             const std::uint64_t* rows, values& out) {
+    if constexpr (Level == 0) {
+      multiply(chunks, sums, table + *rows, out);
+    } else {
+      constexpr int half = 1 << (Level - 1);
+      values a;
+      values b;
+      add_up<Level - 1>(chunks, sums, apart, table, rows, a);
+      add_up<Level - 1>(chunks, sums + half * apart, apart, table, rows + half, b);
+      if constexpr (N == 4) {
+        out = __builtin_shufflevector(a, b, 0, 2, 4, 6) + __builtin_shufflevector(a, b, 1, 3, 5, 7);
+      } else if constexpr (Level < 3) {  // within halves of the vector, where that is cheaper
+        out = __builtin_shufflevector(a, b, 0, 2, 8, 10, 4, 6, 12, 14) +
+              __builtin_shufflevector(a, b, 1, 3, 9, 11, 5, 7, 13, 15);
+      } else {
+        out = __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11) +
+              __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
+      }
+    }
+  }
+};
+#endif
+
+}  // namespace ebb::detail
+
+#endif  // EBB_DETAIL_ROW_PRODUCTS_HPP
