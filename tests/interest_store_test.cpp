@@ -1035,3 +1035,93 @@ TEMPLATE_TEST_CASE("the best of many items are those of a full sort by interest"
     }
   }
 }
+
+namespace {
+
+/// A moment at most `ticks` before the latest of the clock's range.
+ebb::time_point before_the_end(double ticks) {
+  const auto end = static_cast<std::uint64_t>(ebb::time_point::max().time_since_epoch().count());
+  const auto back = static_cast<std::uint64_t>(std::min(ticks, 1.8446744e19));
+  return ebb::time_point(ebb::time_point::duration(static_cast<ebb::time_point::rep>(end - back)));
+}
+
+/// A store of one user with n items, K lanes, and ages and amounts of one of several kinds.
+template <class T>
+ebb::interest_store<int, int, T> any_store(ebb::random_engine& random, int lanes, std::size_t n) {
+  const double shortest = std::exp(std::log(1e-3) + random.uniform() * std::log(1e9));
+  const double longest = lanes == 1 ? shortest : std::min(3.15e9, shortest * std::exp(random.uniform() * 18) * 2);
+  ebb::store_options options{.lanes = {ebb::duration(shortest)}, .heat = false};
+  if (lanes > 1 && shortest < longest)
+    options.lanes = ebb::timescales::log_spaced(ebb::duration(shortest), ebb::duration(longest), lanes);
+  if (random.below(2) == 0) options.dislike_half_life = 24h;
+  options.recent = 1 + static_cast<int>(random.below(2));
+  ebb::interest_store<int, int, T> s(options);
+  const double newest = random.below(2) == 0 ? 0 : 3e18;
+  const std::uint64_t ages = random.below(4);
+  const std::uint64_t amounts = random.below(4);
+  for (std::size_t i = 0; i < n; ++i) {
+    double age = 0;  // in ticks; all the same in one case of four
+    if (ages == 1) age = std::exp(43.7 * random.uniform());
+    if (ages == 2) age = 1.5e19 * random.uniform();
+    if (ages == 3) age = std::floor(4 * random.uniform()) * shortest * 1e9;
+    double amount = 1;
+    if (amounts == 1) amount = random.below(3) == 0 ? 1 : 0;
+    if (amounts == 2) amount = std::exp(40 * (2 * random.uniform() - 1));
+    if (amounts == 3) amount = 0.5 + random.uniform();
+    const int item = random.below(4) == 0 ? static_cast<int>(random.below(n)) : static_cast<int>(i);
+    if (options.dislike_half_life && random.below(8) == 0)
+      s.dislike(1, item, before_the_end(newest + age));
+    else
+      s.observe(1, item, before_the_end(newest + age), amount);
+  }
+  return s;
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("every level of instructions finds the best of a full sort, value for value", "[interest_store]",
+                   float, double) {
+  const std::size_t sizes[] = {0, 1, 31, 32, 63, 64, 65, 127, 128, 129, 255, 256, 257, 1000, 5000, 8192, 8193, 8200};
+  std::uint64_t seed = 0;
+  for (const int lanes : {1, 3, 4, 8, 11}) {
+    for (const std::size_t n : sizes) {
+      for (int repeat = n > 1000 ? 2 : 0; repeat < 4; ++repeat) {
+        ebb::random_engine random(++seed);
+        const auto s = any_store<TestType>(random, lanes, n);
+        const auto* const state = s.find(1);
+        if (state == nullptr) continue;
+        const auto how = oracle::random_reading(random, s.lanes());
+        const ebb::time_point newest{ebb::time_point::duration(state->newest)};
+        const auto now = random.below(2) == 0 ? newest : std::max(newest, before_the_end(2e19 * random.uniform()));
+        const ebb::detail::read_plan plan(s.layout().grid, how, now.time_since_epoch().count());
+        std::vector<ebb::detail::scored_entry> all;
+        const auto& entries = state->entries;
+        for (std::size_t i = 0; i < entries.size(); ++i)
+          if (entries.count(i) > 0)
+            all.push_back(ebb::detail::score_entry(s.layout(), lanes, entries.sums(s.layout(), i),
+                                                   entries.times(s.layout(), i)[0], i, plan));
+        std::sort(all.begin(), all.end());
+        for (const std::size_t k : {std::size_t{0}, std::size_t{1}, std::size_t{10}, n / 3, n, n + 5}) {
+          CAPTURE(seed, lanes, n, k);
+          const std::size_t wanted = std::min(k, all.size());
+          const auto top = s.top(1, k, how, now);
+          REQUIRE(top.size() == wanted);
+          std::vector<ebb::detail::scored_entry> best;
+          for (int level = 0; level <= static_cast<int>(ebb::detail::widest_level()); ++level) {
+            ebb::detail::with_lanes<0>(s.layout().lanes, [&](auto of_store) {
+              ebb::detail::best_entries(s.layout(), of_store, entries, k, plan, best)
+                  .find(state->newest, static_cast<ebb::detail::vector_level>(level));
+            });
+            REQUIRE(best.size() == wanted);
+            for (std::size_t r = 0; r < wanted; ++r) {
+              const bool same = best[r].position == all[r].position && best[r].value == all[r].value &&
+                                best[r].log2 == all[r].log2 && best[r].last == all[r].last &&
+                                top[r].item == s.item(entries.item(all[r].position));
+              if (!same) FAIL("another entry than in the sort at place " << r << " at level " << level);
+            }
+          }
+        }
+      }
+    }
+  }
+}

@@ -22,20 +22,21 @@ namespace ebb::detail {
 /// Bounds are looked through so many at a time.
 inline constexpr std::size_t bound_group = 128;
 
-/// The next of `groups` groups with a bound of at least `least`, from `group` on: bit j of words[w] says whether its number 32 w + j is.
+/// The next of `groups` groups with a bound not below `least`, from `group` on: bit j of words[w] says whether its number 32 w + j is.
 inline EBB_LEVEL_INLINE std::size_t next_group(const float* bounds, std::size_t group, std::size_t groups, float least,
                                                std::uint32_t* words) {
   for (; group < groups; ++group) {
     const float* const of_group = bounds + group * bound_group;
     std::int32_t any = 0;
-    for (std::size_t j = 0; j < bound_group; ++j) any |= of_group[j] >= least ? 1 : 0;
+    for (std::size_t j = 0; j < bound_group; ++j)
+      any |= of_group[j] < least ? 0 : 1;  // so that what is no number is read
     if (any != 0) break;
   }
   if (group == groups) return group;
   for (std::size_t w = 0; w < bound_group / 32; ++w) {
     std::uint32_t word = 0;
     for (std::uint32_t j = 0; j < 32; ++j)
-      word |= bounds[group * bound_group + 32 * w + j] >= least ? std::uint32_t{1} << j : 0U;
+      word |= bounds[group * bound_group + 32 * w + j] < least ? 0U : std::uint32_t{1} << j;
     words[w] = word;
   }
   return group;
@@ -73,9 +74,9 @@ inline EBB_LEVEL_INLINE float reached_by(const float* bounds, std::size_t n, std
   }
   std::int32_t high = low;
   std::int32_t reached = 0;
-  for (std::int32_t step = 1 << 22; reached < wanted && low > 0; step *= 2) {
+  for (std::int64_t step = 1 << 22; reached < wanted && low > 0; step *= 2) {
     high = low;
-    low = low > step ? low - step : 0;
+    low = static_cast<std::int32_t>(std::max<std::int64_t>(low - step, 0));
     reached = count(low);
   }
   for (int rounds = 0; rounds < 10 && reached > enough && high - low > 1; ++rounds) {
@@ -98,7 +99,6 @@ inline EBB_LEVEL_INLINE float reached_by(const float* bounds, std::size_t n, std
 template <std::floating_point T, class Lanes>
 class best_entries {
  public:
-  /// `newest`: the user's newest event, not before any entry's.
   best_entries(const entry_layout& layout, Lanes lanes, const entry_table<T>& entries, std::size_t k,
                const read_plan& plan, std::vector<scored_entry>& best)
       : layout_(layout), lanes_(lanes), entries_(entries), plan_(plan), k_(k), best_(best) {
@@ -106,6 +106,7 @@ class best_entries {
     best.reserve(std::min(k, entries.size()));
   }
 
+  /// `newest`: the user's newest event, not before any entry's.
   void find(lane_grid::ticks newest, vector_level level = widest_level()) {
     constexpr std::size_t worth_bounds = 32;
     const std::size_t n = entries_.size();

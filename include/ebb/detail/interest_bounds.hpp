@@ -72,7 +72,8 @@ class interest_bounds {
     if constexpr (!is_one) make_table(grid);
   }
 
-  /// bounds[i] · 2^exponent() is above entry i's interest, or below it by no more than a relative 1e-5.
+  /// bounds[i] · 2^exponent() is above entry i's interest, or below it by no more than a relative 1e-5 and 2^-120; it is no
+  /// number where a sum is beyond a float.
   void operator()(const bound_rows<T>& rows, float* bounds) {
     run_at(level_, [&](auto level) EBB_LEVEL_INLINE {
       if constexpr (is_one) {
@@ -120,7 +121,7 @@ class interest_bounds {
     EBB_LEVEL_INDEPENDENT
     for (std::size_t i = 0; i < n; ++i) {
       const std::uint64_t age = newest - static_cast<std::uint64_t>(times[i * times_apart]);
-      float rounded;
+      float rounded = 0;
       if constexpr (Level == vector_level::avx512) {
         rounded = static_cast<float>(age);
       } else {  // without a conversion of 64-bit numbers: down to 2^12 ticks
@@ -134,25 +135,27 @@ class interest_bounds {
     const auto shortest = static_cast<std::uint64_t>(grid.half_life(0));
     const auto longest = static_cast<std::uint64_t>(grid.half_life(lanes_ - 1));
     unit_exponent_ = std::max(12, static_cast<int>(std::bit_width(shortest / 16)) - 1);
-    const int octaves = std::min(64, static_cast<int>(std::bit_width(longest)) + 7) - unit_exponent_;
-    last_row_ = static_cast<std::size_t>(8 * octaves);
+    const int octaves = std::max(1, std::min(64, static_cast<int>(std::bit_width(longest)) + 7) - unit_exponent_);
+    last_row_ = std::size_t{8} * static_cast<std::size_t>(octaves);
     table_ = std::make_unique_for_overwrite<float[]>((last_row_ + 1) << pitch_exponent());
   }
 
   /// The rows up to `row`, each for the youngest age that takes it.
   template <vector_level Level>
   inline EBB_LEVEL_INLINE void fill(std::size_t row) {
+    const factors_type factors = factors_;  // here no store can change them
     const auto eighth = static_cast<double>(std::int64_t{1} << (unit_exponent_ - 3));
-    for (; filled_ <= row; ++filled_) {
-      const auto eighths = static_cast<std::int64_t>((8 + (filled_ & 7)) << (filled_ >> 3)) - 8;
+    float* to = table_.get() + (filled_ << pitch_exponent());
+    for (std::size_t r = filled_; r <= row; ++r, to += std::size_t{1} << pitch_exponent()) {
+      const auto eighths = static_cast<std::int64_t>((8 + (r & 7)) << (r >> 3)) - 8;
       const auto age = static_cast<float>(static_cast<double>(eighths) * eighth);
-      float* const to = table_.get() + (filled_ << pitch_exponent());
 #if EBB_LEVEL_VECTORS
-      row_products<vector<Level>>::fill(factors_, (1 << pitch_exponent()) / vector<Level>, age, to);
+      row_products<vector<Level>>::fill(factors, (1 << pitch_exponent()) / vector<Level>, age, to);
 #else
-      for (int k = 0; k < 1 << pitch_exponent(); ++k) to[k] = factors_.at(k, age);
+      for (int k = 0; k < 1 << pitch_exponent(); ++k) to[k] = factors.at(k, age);
 #endif
     }
+    filled_ = row + 1;
   }
 
   /// Places in the table of the rows of at most `block` entries, and a row not before any of theirs.

@@ -32,7 +32,7 @@ struct lane_factors {
 #if EBB_LEVEL_VECTORS
 template <class T, int N>
 struct vector_of {
-  typedef T type __attribute__((vector_size(sizeof(T) * N)));
+  using type __attribute__((vector_size(sizeof(T) * N))) = T;
 };
 
 /// Sums of products of rows, `N` lanes at a time and as many rows.
@@ -52,7 +52,7 @@ struct row_products {
   template <int Places>
   static inline EBB_LEVEL_INLINE void fill(const lane_factors<Places>& factors, int chunks, float age, float* to) {
     using bits = typename vector_of<std::uint32_t, N>::type;
-    for (int c = 0; c < chunks; ++c) {
+    for (std::ptrdiff_t c = 0; c < chunks; ++c) {
       bits weights;
       values rates;
       values above;
@@ -77,7 +77,7 @@ struct row_products {
     load(sums, a);
     load(factors, b);
     out = a * b;
-    for (int c = 1; c < chunks; ++c) {
+    for (std::ptrdiff_t c = 1; c < chunks; ++c) {
       load(sums + c * N, a);
       load(factors + c * N, b);
       out += a * b;

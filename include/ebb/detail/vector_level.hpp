@@ -26,9 +26,7 @@
 #else
 #define EBB_LEVEL_OPTIMISE
 #endif
-#if defined(__clang__)
-#define EBB_LEVEL_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
-#elif defined(__GNUC__)
+#if defined(__GNUC__) && !defined(__clang__)
 #define EBB_LEVEL_INDEPENDENT _Pragma("GCC ivdep")
 #else
 #define EBB_LEVEL_INDEPENDENT
