@@ -62,16 +62,16 @@ void for_every_way([[maybe_unused]] Check check) {
 #if EBB_DECAY_PASS
   using span = std::span<T>;
   check([](const auto& curve, const std::vector<T>& gaps, span out) {
-    return ebb::detail::pass_as_built(curve, gaps.data(), out.data(), gaps.size());
+    return ebb::detail::run_as_built<ebb::detail::pass_kernel>(&curve, gaps.data(), out.data(), gaps.size());
   });
   if (ebb::detail::has_avx2()) {
     check([](const auto& curve, const std::vector<T>& gaps, span out) {
-      return ebb::detail::pass_avx2(curve, gaps.data(), out.data(), gaps.size());
+      return ebb::detail::run_avx2<ebb::detail::pass_kernel>(&curve, gaps.data(), out.data(), gaps.size());
     });
   }
   if (ebb::detail::has_avx512()) {
     check([](const auto& curve, const std::vector<T>& gaps, span out) {
-      return ebb::detail::pass_avx512(curve, gaps.data(), out.data(), gaps.size());
+      return ebb::detail::run_avx512<ebb::detail::pass_kernel>(&curve, gaps.data(), out.data(), gaps.size());
     });
   }
 #endif
@@ -193,8 +193,10 @@ TEMPLATE_TEST_CASE("vectors of 256 and of 512 bits give the same bytes", "[decay
   const auto check = [&](const auto& curve) {
     std::vector<T> narrow(gaps.size());
     std::vector<T> wide(gaps.size());
-    CHECK(ebb::detail::pass_avx2(curve, gaps.data(), narrow.data(), gaps.size()) == gaps.size());
-    CHECK(ebb::detail::pass_avx512(curve, gaps.data(), wide.data(), gaps.size()) == gaps.size());
+    CHECK(ebb::detail::run_avx2<ebb::detail::pass_kernel>(&curve, gaps.data(), narrow.data(), gaps.size()) ==
+          gaps.size());
+    CHECK(ebb::detail::run_avx512<ebb::detail::pass_kernel>(&curve, gaps.data(), wide.data(), gaps.size()) ==
+          gaps.size());
     CHECK(narrow == wide);
   };
   check(ebb::detail::exponential_pass<T>(1.0 / 168));

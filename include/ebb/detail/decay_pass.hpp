@@ -2,6 +2,8 @@
 #ifndef EBB_DETAIL_DECAY_PASS_HPP
 #define EBB_DETAIL_DECAY_PASS_HPP
 
+#include "ebb/detail/simd_levels.hpp"
+
 #include <cmath>
 #include <concepts>
 #include <cstddef>
@@ -12,30 +14,17 @@
 
 // Whole arrays through 2^(−x) and (1 + x)^(−p), one read and one write a number, in loops the compiler makes vectors of.
 //
-// Each pass exists once for every level of instructions and the processor's own is chosen at run time, so an ordinary
-// build is as fast as one for this machine. That is a test of a word and a call: no ifunc, nothing to initialise, and
-// any C library will do. Left unvectorised, these formulas are slower than std::exp; where vectors cannot be counted
-// on, EBB_DECAY_PASS is 0 and the families keep to Eigen's functions. So they must where the compiler may reorder sums,
-// because the rounding to a whole number below would be simplified away.
-#if defined(__GNUC__) && defined(__x86_64__) && !defined(__FAST_MATH__)
-#define EBB_DECAY_PASS 1
-#else
-#define EBB_DECAY_PASS 0
-#endif
+// Each pass exists once for every level of instructions, as simd_levels.hpp has it. Left unvectorised, these formulas are
+// slower than std::exp; where vectors cannot be counted on, EBB_DECAY_PASS is 0 and the families keep to Eigen's functions.
+// So they must where the compiler may reorder sums, because the rounding to a whole number below would be simplified away.
+#define EBB_DECAY_PASS EBB_SIMD_LEVELS
 
 #if EBB_DECAY_PASS
 
-#define EBB_INLINE inline __attribute__((always_inline))
 #if defined(__clang__)
 // A build that optimises too little for vectors would be warned that it has none.
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wpass-failed"
-#define EBB_VECTORISE
-#define EBB_INDEPENDENT _Pragma("clang loop vectorize(assume_safety) interleave(disable) unroll(disable)")
-#else
-// Below -O3 this compiler makes few vectors or none.
-#define EBB_VECTORISE __attribute__((optimize("O3")))
-#define EBB_INDEPENDENT _Pragma("GCC ivdep")
 #endif
 
 namespace ebb::detail {
@@ -240,44 +229,17 @@ template <bool Fused, class Curve, class T>
   return n;
 }
 
-template <class Curve, class T>
-[[nodiscard]] EBB_VECTORISE inline std::size_t pass_as_built(const Curve& curve, const T* gaps, T* out, std::size_t n) {
-#if defined(__FMA__)
-  return pass_all<true>(curve, gaps, out, n);
-#else
-  return pass_all<false>(curve, gaps, out, n);
-#endif
-}
-
-template <class Curve, class T>
-[[nodiscard]] EBB_VECTORISE __attribute__((target("avx2,fma"))) inline std::size_t pass_avx2(const Curve& curve,
-                                                                                             const T* gaps, T* out,
-                                                                                             std::size_t n) {
-  return pass_all<true>(curve, gaps, out, n);
-}
-
-template <class Curve, class T>
-[[nodiscard]] EBB_VECTORISE __attribute__((target("avx2,fma,avx512f,avx512dq,avx512bw,avx512vl"))) inline std::size_t
-pass_avx512(const Curve& curve, const T* gaps, T* out, std::size_t n) {
-  return pass_all<true>(curve, gaps, out, n);
-}
-
-[[nodiscard]] inline bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
-[[nodiscard]] inline bool has_avx512() {
-  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-}
+struct pass_kernel {
+  template <class Level, class Curve, class T>
+  [[nodiscard]] EBB_INLINE static std::size_t run(const Curve* curve, const T* gaps, T* out, std::size_t n) {
+    return pass_all<Level::fused>(*curve, gaps, out, n);
+  }
+};
 
 /// `pass_all` with the widest vectors this processor has.
 template <class Curve, class T>
 [[nodiscard]] std::size_t decay_pass(const Curve& curve, const T* gaps, T* out, std::size_t n) {
-#if !defined(__AVX512VL__)
-  if (has_avx512()) return pass_avx512(curve, gaps, out, n);
-#if !defined(__AVX2__) || !defined(__FMA__)
-  if (has_avx2()) return pass_avx2(curve, gaps, out, n);
-#endif
-#endif
-  return pass_as_built(curve, gaps, out, n);
+  return run_best<pass_kernel>(&curve, gaps, out, n);
 }
 
 }  // namespace ebb::detail
@@ -285,9 +247,6 @@ template <class Curve, class T>
 #if defined(__clang__)
 #pragma clang diagnostic pop
 #endif
-#undef EBB_INLINE
-#undef EBB_VECTORISE
-#undef EBB_INDEPENDENT
 
 #endif  // EBB_DECAY_PASS
 

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+#ifndef EBB_DETAIL_SIMD_LEVELS_HPP
+#define EBB_DETAIL_SIMD_LEVELS_HPP
+
+#include <cstddef>
+
+// A kernel compiled once for every level of instructions, and run with the best that this processor has.
+//
+// An ordinary build is so as fast as one for this machine. The choice is a test of a word and a call: no ifunc, nothing
+// to initialise, and any C library will do. Where that cannot be counted on, EBB_SIMD_LEVELS is 0 and callers keep to
+// Eigen; so they do where the compiler may reorder sums, since kernels rely on what is rounded when and on NaN.
+#if defined(__GNUC__) && defined(__x86_64__) && !defined(__FAST_MATH__)
+#define EBB_SIMD_LEVELS 1
+#else
+#define EBB_SIMD_LEVELS 0
+#endif
+
+#if EBB_SIMD_LEVELS
+
+#define EBB_INLINE inline __attribute__((always_inline))
+#if defined(__clang__)
+#define EBB_VECTORISE
+#define EBB_INDEPENDENT _Pragma("clang loop vectorize(assume_safety) interleave(disable) unroll(disable)")
+#define EBB_UNROLL _Pragma("clang loop unroll(full)")
+// A build that optimises too little for vectors would be warned that it has none.
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wpass-failed"
+#else
+// Below -O3 this compiler makes few vectors or none, and none of a square root that might have to set errno.
+#define EBB_VECTORISE __attribute__((optimize("O3", "no-math-errno")))
+#define EBB_INDEPENDENT _Pragma("GCC ivdep")
+#define EBB_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+namespace ebb::detail {
+
+/// What a kernel may use: vectors of so many bytes, and a·b + c rounded once.
+template <std::size_t Bytes, bool Fused>
+struct simd_level {
+  static constexpr std::size_t bytes = Bytes;
+  static constexpr bool fused = Fused;
+};
+
+#if defined(__AVX512F__)
+using built_level = simd_level<64, true>;
+#elif defined(__AVX2__) && defined(__FMA__)
+using built_level = simd_level<32, true>;
+#elif defined(__FMA__)
+using built_level = simd_level<16, true>;
+#else
+using built_level = simd_level<16, false>;
+#endif
+
+// A kernel is a struct whose `run<Level>(arguments…)` is EBB_INLINE, as must be all that it calls.
+
+template <class Kernel, class... Arguments>
+EBB_VECTORISE inline auto run_as_built(Arguments... arguments) {
+  return Kernel::template run<built_level>(arguments...);
+}
+
+template <class Kernel, class... Arguments>
+EBB_VECTORISE __attribute__((target("avx2,fma"))) inline auto run_avx2(Arguments... arguments) {
+  return Kernel::template run<simd_level<32, true>>(arguments...);
+}
+
+template <class Kernel, class... Arguments>
+EBB_VECTORISE __attribute__((target("avx2,fma,avx512f,avx512dq,avx512bw,avx512vl"))) inline auto run_avx512(
+    Arguments... arguments) {
+  return Kernel::template run<simd_level<64, true>>(arguments...);
+}
+
+[[nodiscard]] inline bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+[[nodiscard]] inline bool has_avx512() {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+}
+
+/// The kernel with the widest vectors this processor has.
+template <class Kernel, class... Arguments>
+auto run_best(Arguments... arguments) {
+#if !defined(__AVX512VL__)
+  if (has_avx512()) return run_avx512<Kernel>(arguments...);
+#if !defined(__AVX2__) || !defined(__FMA__)
+  if (has_avx2()) return run_avx2<Kernel>(arguments...);
+#endif
+#endif
+  return run_as_built<Kernel>(arguments...);
+}
+
+}  // namespace ebb::detail
+
+#if defined(__clang__)
+#pragma clang diagnostic pop
+#endif
+
+#endif  // EBB_SIMD_LEVELS
+
+#endif  // EBB_DETAIL_SIMD_LEVELS_HPP
