@@ -3,6 +3,7 @@
 #define EBB_MLP_HPP
 
 #include "ebb/activation.hpp"
+#include "ebb/detail/dense_kernels.hpp"
 #include "ebb/detail/shape.hpp"
 #include "ebb/random.hpp"
 #include "ebb/time.hpp"
@@ -42,15 +43,14 @@ class mlp;
 template <std::floating_point T = double>
 class mlp_workspace {
   friend class mlp<T>;
-  using vector = Eigen::Matrix<T, Eigen::Dynamic, 1>;
 
-  static void grow(vector& memory, Eigen::Index size) {
-    if (memory.size() < size) memory.resize(size);
-  }
-
-  std::vector<vector> values_;   // per layer (units, batch): φ(z), after dropout
-  std::vector<vector> slopes_;   // per layer (units, batch): φ′(z) times dropout's factor
-  vector front_, back_;          // scratch for one block of columns of the widest layer
+  // Panels, as detail/dense_kernels.hpp has them, one after another.
+  detail::panel_memory<T> inputs_;               // x
+  std::vector<detail::panel_memory<T>> values_;  // per layer φ(z), after dropout
+  std::vector<detail::panel_memory<T>> slopes_;  // per layer φ′(z) times dropout's factor, where the value does not say
+  detail::panel_memory<T> front_, back_,
+      output_;                   // scratch for one block of columns of the widest layer; (outputs, batch)
+  T scale_ = T(1);               // dropout's factor for what it keeps
   const void* owner_ = nullptr;  // which network's forward pass, over how many columns, `backward` may follow
   Eigen::Index batch_ = 0;
   std::vector<Eigen::Index> units_;  // of that network's inputs and layers: another may since have been assigned to it
@@ -95,9 +95,6 @@ class mlp {
       fan_in = units;
       widest_ = std::max(widest_, units);
     }
-    // A block of the widest layer fills at most half of Eigen's stack limit, which keeps the products' packing off the heap.
-    const Eigen::Index fitting = EIGEN_STACK_ALLOCATION_LIMIT / 2 / static_cast<Eigen::Index>(sizeof(T)) / widest_;
-    block_ = std::clamp<Eigen::Index>(fitting / 16 * 16, 16, 256);
     parameters_.setZero(offset);
     start();
   }
@@ -130,26 +127,39 @@ class mlp {
     for (const layer& l : layers_) memory.units_.push_back(l.units);
     memory.values_.resize(std::max(memory.values_.size(), layers_.size()));
     memory.slopes_.resize(memory.values_.size());
+    const bool dropping = dropout != nullptr && options_.dropout > 0.0;
+    memory.scale_ = static_cast<T>(dropping ? 1.0 / (1.0 - options_.dropout) : 1.0);
+    const Eigen::Index padded = detail::padded_samples(batch);
+    T* const inputs = memory.inputs_.grow(inputs_ * padded);
     for (std::size_t l = 0; l < layers_.size(); ++l) {
-      workspace::grow(memory.values_[l], layers_[l].units * batch);
-      workspace::grow(memory.slopes_[l], layers_[l].units * batch);
+      memory.values_[l].grow(layers_[l].units * padded);
+      if (keeps_slopes(l, memory)) memory.slopes_[l].grow(layers_[l].units * padded);
     }
-    grow_scratch(memory);
+    T* const z = memory.front_.grow(widest_ * detail::panel_samples);
 
-    for (Eigen::Index first = 0; first < batch; first += block_) {
-      const Eigen::Index columns = std::min(block_, batch - first);
-      apply(0, x.middleCols(first, columns), memory.front_);
-      for (std::size_t l = 0;; ++l) {
-        const Eigen::Index start = layers_[l].units * first, size = layers_[l].units * columns;
-        activate<T>(layers_[l].kind, memory.front_.head(size).array(), memory.values_[l].segment(start, size).array(),
-                    memory.slopes_[l].segment(start, size).array());
-        if (l + 1 == layers_.size()) break;
-        if (dropout != nullptr && options_.dropout > 0.0)
-          drop(memory.values_[l].segment(start, size), memory.slopes_[l].segment(start, size), *dropout);
-        apply(l + 1, view(memory.values_[l], l, first, columns), memory.front_);
+    for (Eigen::Index first = 0; first < batch; first += detail::panel_samples) {
+      const Eigen::Index columns = std::min(detail::panel_samples, batch - first);
+      const Eigen::Index samples = detail::padded_samples(columns);
+      const T* in = inputs + inputs_ * first;
+      detail::to_panel<T>(x.middleCols(first, columns), inputs + inputs_ * first, false);
+      for (std::size_t l = 0; l < layers_.size(); ++l) {
+        const Eigen::Index start = layers_[l].units * first, size = layers_[l].units * samples;
+        T* const values = memory.values_[l].data() + start;
+        T* const slopes = keeps_slopes(l, memory) ? memory.slopes_[l].data() + start : nullptr;
+        apply(l, in, slopes == nullptr ? values : z, samples);
+        if (slopes != nullptr)
+          activate<T>(layers_[l].kind, flat_view(z, size), flat_view(values, size), flat_view(slopes, size));
+        if (dropping && l + 1 < layers_.size()) drop(values, slopes, size, *dropout);
+        in = values;
       }
     }
-    return view(std::as_const(memory.values_[layers_.size() - 1]), layers_.size() - 1, 0, batch);
+    T* const last = memory.values_[layers_.size() - 1].data();
+    if (outputs() == 1) return {last, 1, batch};
+    Eigen::Map<matrix> output(memory.output_.grow(outputs() * batch), outputs(), batch);
+    for (Eigen::Index first = 0; first < batch; first += detail::panel_samples)
+      detail::from_panel<T>(last + outputs() * first,
+                            output.middleCols(first, std::min(detail::panel_samples, batch - first)));
+    return {output.data(), outputs(), batch};
   }
 
   /// gradient = ∂ loss / ∂ parameters, from ∂ loss / ∂ output of the forward pass that `memory` holds.
@@ -175,18 +185,20 @@ class mlp {
     check(x);
     detail::require(output.rows() == outputs() && output.cols() == x.cols(), "mlp::predict",
                     "output must have (outputs, batch) entries", detail::shape(output));
-    grow_scratch(memory);
-    for (Eigen::Index first = 0; first < x.cols(); first += block_) {
-      const Eigen::Index columns = std::min(block_, x.cols() - first);
-      apply(0, x.middleCols(first, columns), memory.front_);
-      for (std::size_t l = 0;; ++l) {
-        const Eigen::Index size = layers_[l].units * columns;
-        activate<T>(layers_[l].kind, memory.front_.head(size).array(), memory.back_.head(size).array());
-        if (l + 1 == layers_.size()) break;
-        memory.front_.swap(memory.back_);
-        apply(l + 1, view(memory.back_, l, 0, columns), memory.front_);
+    if (x.cols() == 1) return predict_one(x.data(), output.data(), memory);
+    T* front = memory.front_.grow(widest_ * detail::panel_samples);
+    T* back = memory.back_.grow(widest_ * detail::panel_samples);
+    for (Eigen::Index first = 0; first < x.cols(); first += detail::panel_samples) {
+      const Eigen::Index columns = std::min(detail::panel_samples, x.cols() - first);
+      const Eigen::Index samples = detail::padded_samples(columns);
+      detail::to_panel<T>(x.middleCols(first, columns), front, false);
+      for (std::size_t l = 0; l < layers_.size(); ++l) {
+        const Eigen::Index size = layers_[l].units * samples;
+        apply(l, front, back, samples);
+        if (!is_fused(l)) activate<T>(layers_[l].kind, flat_view(back, size), flat_view(front, size));
+        std::swap(front, back);
       }
-      output.middleCols(first, columns) = view(memory.front_, layers_.size() - 1, 0, columns);
+      detail::from_panel<T>(front, output.middleCols(first, columns));
     }
   }
 
@@ -199,6 +211,8 @@ class mlp {
   }
 
  private:
+  static constexpr Eigen::Index block = 4 * detail::panel_samples;  // columns that `backward` works on at a time
+
   struct layer {
     Eigen::Index fan_in, units;
     Eigen::Index offset;  // of W in the flat vector; b follows it
@@ -228,11 +242,6 @@ class mlp {
     }
   }
 
-  void grow_scratch(workspace& memory) const {
-    workspace::grow(memory.front_, widest_ * block_);
-    workspace::grow(memory.back_, widest_ * block_);
-  }
-
   template <class Value>
   [[nodiscard]] auto weight_in(Value* flat, std::size_t l) const {
     using target = std::conditional_t<std::is_const_v<Value>, const matrix, matrix>;
@@ -244,50 +253,89 @@ class mlp {
     return Eigen::Map<target>(flat + layers_[l].offset + layers_[l].units * layers_[l].fan_in, layers_[l].units);
   }
 
-  /// Columns first … first + columns of a layer's (units, batch) values kept in flat memory.
-  [[nodiscard]] Eigen::Map<matrix> view(vector& flat, std::size_t l, Eigen::Index first, Eigen::Index columns) const {
-    return {flat.data() + layers_[l].units * first, layers_[l].units, columns};
+  static Eigen::Map<detail::flat_array<T>> flat_view(T* data, Eigen::Index size) { return {data, size}; }
+
+  /// Whether the product itself applies a layer's activation.
+  [[nodiscard]] bool is_fused(std::size_t l) const {
+    return layers_[l].kind == activation::identity || layers_[l].kind == activation::relu;
   }
-  [[nodiscard]] Eigen::Map<const matrix> view(const vector& flat, std::size_t l, Eigen::Index first,
-                                              Eigen::Index columns) const {
-    return {flat.data() + layers_[l].units * first, layers_[l].units, columns};
+  /// Whether a layer's slopes have to be kept: relu's are seen in its values, after dropout too, and identity's are 1 without it.
+  [[nodiscard]] bool keeps_slopes(std::size_t l, const workspace& memory) const {
+    const bool dropped = memory.scale_ != T(1) && l + 1 < layers_.size();
+    return !is_fused(l) || (dropped && layers_[l].kind == activation::identity);
   }
 
-  /// z = W_l · in + b_l into the head of `z`; in: (fan_in, columns).
-  void apply(std::size_t l, const Eigen::Ref<const matrix>& in, vector& z) const {
-    if (in.cols() == 1) {  // a matrix product for one column would still pack both factors
-      auto out = z.head(layers_[l].units);
-      out = bias(l);
-      out.noalias() += weight(l) * in.col(0);
-      return;
+  /// W_l · in + b_l, through the activation if that is fused; panels (fan_in, samples) → (units, samples).
+  void apply(std::size_t l, const T* in, T* out, Eigen::Index samples) const {
+    const layer& at = layers_[l];
+    detail::compute(detail::dense_product<T>{
+        .weight = weight(l).data(),
+        .row_step = 1,
+        .depth_step = at.units,
+        .bias = bias(l).data(),
+        .in = in,
+        .out = out,
+        .rows = at.units,
+        .depth = at.fan_in,
+        .samples = samples,
+        .after = at.kind == activation::relu ? detail::dense_after::relu : detail::dense_after::nothing});
+  }
+
+  void predict_one(const T* x, T* output, workspace& memory) const {
+    T* front = memory.front_.grow(widest_);
+    T* back = memory.back_.grow(widest_);
+    for (std::size_t l = 0; l < layers_.size(); ++l) {
+      const layer& at = layers_[l];
+      T* const out = l + 1 == layers_.size() ? output : front;
+      detail::compute(detail::dense_sample<T>{weight(l).data(), bias(l).data(), x, out, at.units, at.fan_in,
+                                              at.kind == activation::relu});
+      if (!is_fused(l)) activate<T>(at.kind, flat_view(out, at.units), flat_view(back, at.units));
+      x = front;
+      std::swap(front, back);
     }
-    Eigen::Map<matrix> out = view(z, l, 0, in.cols());
-    out.noalias() = weight(l) * in;
-    out.colwise() += bias(l);
   }
 
   /// Sets a share `dropout` of the values to zero and scales the rest up; the slopes alike, so `backward` need not know.
-  void drop(Eigen::Ref<vector> value, Eigen::Ref<vector> slope, random_engine& random) const {
+  void drop(T* value, T* slope, Eigen::Index count, random_engine& random) const {
     const auto dropped = static_cast<std::uint32_t>(std::min(options_.dropout * 0x1p32, 0x1p32 - 1.0));
     const T scale = static_cast<T>(1.0 / (1.0 - options_.dropout));
     random_engine local = random;         // in registers
     std::array<std::uint32_t, 256> bits;  // drawn first, compared after, so that the comparing loop vectorises
-    for (Eigen::Index start = 0; start < value.size(); start += std::ssize(bits)) {
-      const Eigen::Index size = std::min<Eigen::Index>(std::ssize(bits), value.size() - start);
+    std::array<T, 256> factor;
+    for (Eigen::Index start = 0; start < count; start += std::ssize(bits)) {
+      const Eigen::Index size = std::min<Eigen::Index>(std::ssize(bits), count - start);
       for (std::size_t i = 0; i < bits.size(); i += 2) {
         const std::uint64_t pair = local();
         bits[i] = static_cast<std::uint32_t>(pair);
         bits[i + 1] = static_cast<std::uint32_t>(pair >> 32);
       }
-      T* const to_value = value.data() + start;
-      T* const to_slope = slope.data() + start;
-      for (Eigen::Index i = 0; i < size; ++i) {
-        const T factor = bits[static_cast<std::size_t>(i)] < dropped ? T(0) : scale;
-        to_value[i] *= factor;
-        to_slope[i] *= factor;
-      }
+      for (std::size_t i = 0; i < bits.size(); ++i) factor[i] = bits[i] < dropped ? T(0) : scale;
+      flat_view(value + start, size) *= flat_view(factor.data(), size);
+      if (slope != nullptr) flat_view(slope + start, size) *= flat_view(factor.data(), size);
     }
     random = local;
+  }
+
+  /// Calls act(first, columns) for every panel of a block of columns.
+  template <class Act>
+  static void for_each_panel(Eigen::Index columns, Act act) {
+    for (Eigen::Index first = 0; first < columns; first += detail::panel_samples)
+      act(first, std::min(detail::panel_samples, columns - first));
+  }
+
+  /// How a product takes layer l's slopes in.
+  [[nodiscard]] detail::dense_after after(std::size_t l, const workspace& memory) const {
+    if (keeps_slopes(l, memory)) return detail::dense_after::times;
+    return layers_[l].kind == activation::relu ? detail::dense_after::where_positive : detail::dense_after::nothing;
+  }
+
+  /// delta *= the output layer's slopes, panels from column `first` on.
+  void times_slopes(std::size_t l, Eigen::Index first, Eigen::Index samples, T* delta, workspace& memory) const {
+    const Eigen::Index start = layers_[l].units * first, size = layers_[l].units * samples;
+    if (keeps_slopes(l, memory))
+      flat_view(delta, size) *= flat_view(memory.slopes_[l].data() + start, size);
+    else if (layers_[l].kind == activation::relu)
+      flat_view(delta, size) *= flat_view(memory.values_[l].data() + start, size).unaryExpr(detail::is_positive<T>());
   }
 
   void propagate_back(const Eigen::Ref<const matrix>& x, const Eigen::Ref<const matrix>& output_gradient,
@@ -299,26 +347,48 @@ class mlp {
                     "output_gradient must have (outputs, batch) entries", detail::shape(output_gradient));
     detail::require(gradient.size() == parameter_count(), "mlp::backward", "gradient must have parameter_count entries",
                     gradient.size());
-    gradient.setZero();
-    for (Eigen::Index first = 0; first < x.cols(); first += block_) {
-      const Eigen::Index columns = std::min(block_, x.cols() - first);
-      // front_ holds ∂ loss / ∂ a_l on the way in and, once multiplied by the slope, ∂ loss / ∂ z_l.
-      view(memory.front_, layers_.size() - 1, 0, columns) = output_gradient.middleCols(first, columns);
+    if (x.cols() == 0) gradient.setZero();
+    T* front = memory.front_.grow(widest_ * block);
+    T* back = memory.back_.grow(widest_ * block);
+    for (Eigen::Index first = 0; first < x.cols(); first += block) {
+      const Eigen::Index columns = std::min(block, x.cols() - first), samples = detail::padded_samples(columns);
+      // front holds ∂ loss / ∂ z_l.
+      for_each_panel(columns, [&](Eigen::Index at, Eigen::Index size) {
+        detail::to_panel<T>(output_gradient.middleCols(first + at, size), front + outputs() * at, true);
+      });
+      times_slopes(layers_.size() - 1, first, samples, front, memory);
       for (std::size_t l = layers_.size(); l-- > 0;) {
-        Eigen::Map<matrix> delta = view(memory.front_, l, 0, columns);
-        delta.array() *= view(memory.slopes_[l], l, first, columns).array();
-        if (l > 0)
-          weight_in(gradient.data(), l).noalias() +=
-              delta * view(memory.values_[l - 1], l - 1, first, columns).transpose();
-        else
-          weight_in(gradient.data(), l).noalias() += delta * x.middleCols(first, columns).transpose();
-        bias_in(gradient.data(), l) += delta.rowwise().sum();
-        if (l > 0) {
-          view(memory.back_, l - 1, 0, columns).noalias() = weight(l).transpose() * delta;
-          memory.front_.swap(memory.back_);
-        } else if (input_gradient != nullptr) {
-          input_gradient->middleCols(first, columns).noalias() = weight(l).transpose() * delta;
-        }
+        const layer& at = layers_[l];
+        const T* const in = l > 0 ? memory.values_[l - 1].data() : memory.inputs_.data();
+        T* const to = gradient.data() + at.offset;
+        detail::compute(detail::dense_gradient<T>{front, in + at.fan_in * first, to, to + at.units * at.fan_in,
+                                                  at.units, at.fan_in, samples, first > 0});
+        if (l == 0 && input_gradient == nullptr) break;
+        detail::dense_product<T> product{.weight = weight(l).data(),
+                                         .row_step = at.units,
+                                         .depth_step = 1,
+                                         .bias = nullptr,
+                                         .in = front,
+                                         .out = back,
+                                         .rows = at.fan_in,
+                                         .depth = at.units,
+                                         .samples = samples};
+
+        for_each_panel(columns, [&](Eigen::Index start, Eigen::Index size) {
+          product.in = front + at.units * start;
+          product.out = back + at.fan_in * start;
+          product.samples = detail::padded_samples(size);
+          if (l > 0) {
+            product.after = after(l - 1, memory);
+            product.scale = memory.scale_;
+            product.factor =
+                (product.after == detail::dense_after::times ? memory.slopes_[l - 1] : memory.values_[l - 1]).data() +
+                at.fan_in * (first + start);
+          }
+          detail::compute(product);
+          if (l == 0) detail::from_panel<T>(product.out, input_gradient->middleCols(first + start, size));
+        });
+        std::swap(front, back);
       }
     }
   }
@@ -326,8 +396,7 @@ class mlp {
   Eigen::Index inputs_;
   mlp_options options_;
   std::vector<layer> layers_;
-  Eigen::Index widest_;     // of inputs and layers
-  Eigen::Index block_ = 0;  // columns worked on at a time
+  Eigen::Index widest_;  // of inputs and layers
   vector parameters_;
 };
 
