@@ -3,7 +3,9 @@
 #define EBB_MLP_HPP
 
 #include "ebb/activation.hpp"
-#include "ebb/detail/dense_kernels.hpp"
+#include "ebb/detail/dense_compute.hpp"
+#include "ebb/detail/dense_problems.hpp"
+#include "ebb/detail/panel.hpp"
 #include "ebb/detail/shape.hpp"
 #include "ebb/random.hpp"
 #include "ebb/time.hpp"

@@ -2,80 +2,19 @@
 #ifndef EBB_DETAIL_DENSE_KERNELS_HPP
 #define EBB_DETAIL_DENSE_KERNELS_HPP
 
-#include "ebb/activation.hpp"
+#include "ebb/detail/dense_problems.hpp"
 #include "ebb/detail/simd_levels.hpp"
 
-#include <algorithm>
-#include <concepts>
 #include <cstddef>
-#include <type_traits>
-#include <vector>
+#include <utility>
 
 #include <Eigen/Core>
 
-// The products of a small dense layer, for a panel of samples at a time and for one sample.
-//
-// A panel is a (units, samples) matrix whose rows are contiguous: lanes are samples, so that a layer of one unit fills
-// vectors as well as one of sixty-four, and no number of units leaves a remainder. General products spend most of their
-// time on packing and on remainders when factors are this small.
-
-namespace ebb::detail {
-
-/// Samples of a full panel, and the number of which every panel's samples are a multiple.
-inline constexpr Eigen::Index panel_samples = 64, panel_step = 16;
-
-/// What becomes of a product before it is stored.
-enum class dense_after : unsigned char { nothing, relu, where_positive, times };
-
-/// out = after(weight · in + bias): (rows, depth) by (depth, samples), in and out panels.
-template <class T>
-struct dense_product {
-  const T* weight;  // its (r, k) is at r · row_step + k · depth_step
-  Eigen::Index row_step, depth_step;
-  const T* bias;                      // (rows), or null
-  const T* in;                        // panel (depth, samples)
-  T* out;                             // panel (rows, samples)
-  Eigen::Index rows, depth, samples;  // samples: a multiple of panel_step
-  dense_after after = dense_after::nothing;
-  const T* factor =
-      nullptr;  // panel like out: `times` multiplies by it, `where_positive` by scale where it is > 0, else by 0
-  T scale = T(1);
-};
-
-/// gradient = or += delta · inᵀ and row sums of delta, over the panels of a block of samples.
-template <class T>
-struct dense_gradient {
-  const T* delta;                     // panels (rows, samples), one after another
-  const T* in;                        // panels (depth, samples)
-  T* weight;                          // (rows, depth), by column
-  T* bias;                            // (rows)
-  Eigen::Index rows, depth, samples;  // samples of all panels: all of panel_samples, but for the last one
-  bool add;                           // to what is there
-};
-
-/// out = weight · in + bias for one sample, then relu if wanted.
-template <class T>
-struct dense_sample {
-  const T* weight;  // (rows, depth), by column
-  const T* bias;    // (rows)
-  const T* in;      // (depth)
-  T* out;           // (rows)
-  Eigen::Index rows, depth;
-  bool relu;
-};
-
-/// One step of Adam.
-template <class T>
-struct adam_pass {
-  T* parameters;
-  T* mean;
-  T* square;
-  const T* gradient;
-  Eigen::Index size;
-  T keep1, take1, keep2, take2, shrink, rate, unbias, epsilon;
-};
+// The products of dense_problems.hpp, with vectors of whatever length the level has.
 
 #if EBB_SIMD_LEVELS
+
+namespace ebb::detail {
 
 template <class T, std::size_t Bytes>
 struct vector_of {
@@ -103,6 +42,44 @@ EBB_INLINE T sum_of(const typename vector_of<T, Bytes>::type& v) {
     __builtin_memcpy(&high, reinterpret_cast<const char*>(&v) + Bytes / 2, Bytes / 2);
     low += high;
     return sum_of<T, Bytes / 2>(low);
+  }
+}
+
+/// Sums of neighbours, `a`'s in the first half of every 16 bytes and `b`'s in the second.
+template <class T, class V, std::size_t... I>
+EBB_INLINE void add_neighbours(V& out, const V& a, const V& b, std::index_sequence<I...>) {
+  constexpr std::size_t group = 16 / sizeof(T);
+  constexpr auto even = [](std::size_t i) {
+    const std::size_t first = i / group * group, at = i % group;
+    return static_cast<int>(at < group / 2 ? first + 2 * at : sizeof...(I) + first + 2 * at - group);
+  };
+  out = __builtin_shufflevector(a, b, even(I)...) + __builtin_shufflevector(a, b, (even(I) + 1)...);
+}
+
+/// to[r] = or += the sum of v[r], for four rows at once: a sum at a time takes four times as many instructions.
+template <class Level, class T, class V>
+EBB_INLINE void sum_four(const V& v0, const V& v1, const V& v2, const V& v3, T* to, bool add) {
+  using group = typename vector_of<T, 16>::type;
+  constexpr std::size_t lanes = Level::bytes / sizeof(T), per_group = 16 / sizeof(T);
+  constexpr auto all = std::make_index_sequence<lanes>();
+  V pairs[2];
+  add_neighbours<T>(pairs[0], v0, v1, all);
+  add_neighbours<T>(pairs[1], v2, v3, all);
+  if constexpr (per_group == 4) add_neighbours<T>(pairs[0], pairs[0], pairs[1], all);
+  EBB_UNROLL
+  for (std::size_t part = 0; part < 4 / per_group; ++part) {
+    group sum, next;
+    load(sum, reinterpret_cast<const T*>(&pairs[part]));
+    EBB_UNROLL
+    for (std::size_t g = 1; g < lanes / per_group; ++g) {
+      load(next, reinterpret_cast<const T*>(&pairs[part]) + g * per_group);
+      sum += next;
+    }
+    if (add) {
+      load(next, to + part * per_group);
+      sum += next;
+    }
+    store(to + part * per_group, sum);
   }
 }
 
@@ -172,6 +149,8 @@ struct product_kernel {
   EBB_INLINE static void run(const dense_product<T>& p) {
     constexpr bool many_registers = Level::bytes == 64;
     Eigen::Index row = 0;
+    if (many_registers && p.samples < panel_samples)
+      for (; row + 1 < p.rows; row += 8) row_of_tiles<Level, 8, 2>(p, row, p.rows - row);
     for (; row + 1 < p.rows; row += 4) row_of_tiles<Level, 4, many_registers ? 4 : 2>(p, row, p.rows - row);
     // A single row has few sums to add to in turn, so it takes more samples at a time.
     if (row < p.rows) row_of_tiles<Level, 1, many_registers ? 4 : 8>(p, row, 1);
@@ -217,6 +196,13 @@ struct gradient_kernel {
     EBB_UNROLL
     for (int c = 0; c < Columns; ++c) {
       if (c >= columns) break;
+      if constexpr (Rows == 4) {
+        if (rows >= 4) {
+          sum_four<Level>(sums[0][c], sums[1][c], sums[2][c], sums[3][c], p.weight + row + (column + c) * p.rows,
+                          p.add);
+          continue;
+        }
+      }
       EBB_UNROLL
       for (int r = 0; r < Rows; ++r) {
         if (r >= rows) break;
@@ -359,127 +345,8 @@ struct sample_kernel {
   }
 };
 
-#endif  // EBB_SIMD_LEVELS
-
-/// Whether a type has kernels; the others, and other compilers and machines, keep to Eigen.
-template <class T>
-inline constexpr bool has_kernels = EBB_SIMD_LEVELS != 0 && (std::same_as<T, float> || std::same_as<T, double>);
-
-template <class T>
-using panel_view = Eigen::Map<Eigen::Matrix<std::remove_const_t<T>, Eigen::Dynamic, Eigen::Dynamic>>;
-template <class T>
-using const_panel_view = Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>>;
-
-/// Eigen's way of a dense_product; a panel by column is (samples, units).
-template <class T>
-void product_by_eigen(const dense_product<T>& p) {
-  using stride = Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>;
-  using matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
-  const Eigen::Map<const matrix, 0, stride> weight(p.weight, p.rows, p.depth, stride(p.depth_step, p.row_step));
-  panel_view<T> out(p.out, p.samples, p.rows);
-  const_panel_view<T> in(p.in, p.samples, p.depth);
-  out.noalias() = in * weight.transpose();
-  if (p.bias != nullptr) out.rowwise() += Eigen::Map<const Eigen::Matrix<T, 1, Eigen::Dynamic>>(p.bias, p.rows);
-  if (p.after == dense_after::relu) out = out.unaryExpr(rectified<T>());
-  if (p.after == dense_after::times) out.array() *= const_panel_view<T>(p.factor, p.samples, p.rows).array();
-  if (p.after == dense_after::where_positive)
-    out.array() *= const_panel_view<T>(p.factor, p.samples, p.rows).unaryExpr(is_positive<T>()).array() * p.scale;
-}
-
-template <class T>
-void gradient_by_eigen(const dense_gradient<T>& p) {
-  panel_view<T> weight(p.weight, p.rows, p.depth);
-  Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, 1>> bias(p.bias, p.rows);
-  if (!p.add) {
-    weight.setZero();
-    bias.setZero();
-  }
-  for (Eigen::Index first = 0; first < p.samples; first += panel_samples) {
-    const Eigen::Index samples = std::min(panel_samples, p.samples - first);
-    const const_panel_view<T> delta(p.delta + p.rows * first, samples, p.rows);
-    weight.noalias() += delta.transpose() * const_panel_view<T>(p.in + p.depth * first, samples, p.depth);
-    bias += delta.colwise().sum().transpose();
-  }
-}
-
-template <class T>
-void sample_by_eigen(const dense_sample<T>& p) {
-  using vector = Eigen::Matrix<T, Eigen::Dynamic, 1>;
-  Eigen::Map<vector> out(p.out, p.rows);
-  out = Eigen::Map<const vector>(p.bias, p.rows);
-  out.noalias() += const_panel_view<T>(p.weight, p.rows, p.depth) * Eigen::Map<const vector>(p.in, p.depth);
-  if (p.relu) out = out.unaryExpr(rectified<T>());
-}
-
-template <class T>
-void compute(const dense_product<T>& p) {
-#if EBB_SIMD_LEVELS
-  if constexpr (has_kernels<T>) return run_best<product_kernel>(p);
-#endif
-  product_by_eigen(p);
-}
-template <class T>
-void compute(const dense_gradient<T>& p) {
-#if EBB_SIMD_LEVELS
-  if constexpr (has_kernels<T>) return run_best<gradient_kernel>(p);
-#endif
-  gradient_by_eigen(p);
-}
-template <class T>
-void compute(const dense_sample<T>& p) {
-#if EBB_SIMD_LEVELS
-  if constexpr (has_kernels<T>) return run_best<sample_kernel>(p);
-#endif
-  sample_by_eigen(p);
-}
-
-/// Memory for panels, which grows and is kept; it begins on a cache line, as vectors that cross two cost twice.
-template <class T>
-class panel_memory {
- public:
-  /// At least `size` numbers; what was there stays.
-  T* grow(Eigen::Index size) {
-    constexpr std::size_t per_line = sizeof(line) / sizeof(T);
-    const std::size_t lines = (static_cast<std::size_t>(size) + per_line - 1) / per_line;
-    if (lines_.size() < lines) lines_.resize(lines);
-    return data();
-  }
-  [[nodiscard]] T* data() noexcept { return static_cast<T*>(static_cast<void*>(lines_.data())); }
-
- private:
-  struct alignas(64) line {
-    T numbers[64 / sizeof(T)];
-  };
-  std::vector<line> lines_;
-};
-
-/// How many samples a panel of so many columns has.
-[[nodiscard]] inline Eigen::Index padded_samples(Eigen::Index columns) {
-  return (columns + panel_step - 1) / panel_step * panel_step;
-}
-
-/// Columns of `from`, (units, columns), into a panel, which the last column, times `rest`, fills up: numbers that are as
-/// harmless as its own, or zeros.
-template <class T>
-void to_panel(const Eigen::Ref<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>>& from, T* panel, bool zeros) {
-  const Eigen::Index columns = from.cols(), samples = padded_samples(columns), stride = from.outerStride();
-  for (Eigen::Index unit = 0; unit < from.rows(); ++unit, panel += samples) {
-    const T* const row = from.data() + unit;
-    for (Eigen::Index c = 0; c < columns; ++c) panel[c] = row[c * stride];
-    std::fill(panel + columns, panel + samples, zeros ? T(0) : panel[columns - 1]);
-  }
-}
-
-/// The reverse: the first columns of a panel into `to`.
-template <class T>
-void from_panel(const T* panel, Eigen::Ref<Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>> to) {
-  const Eigen::Index columns = to.cols(), samples = padded_samples(columns), stride = to.outerStride();
-  for (Eigen::Index unit = 0; unit < to.rows(); ++unit, panel += samples) {
-    T* const row = to.data() + unit;
-    for (Eigen::Index c = 0; c < columns; ++c) row[c * stride] = panel[c];
-  }
-}
-
 }  // namespace ebb::detail
+
+#endif  // EBB_SIMD_LEVELS
 
 #endif  // EBB_DETAIL_DENSE_KERNELS_HPP

@@ -2,6 +2,7 @@
 #ifndef EBB_DETAIL_SIMD_LEVELS_HPP
 #define EBB_DETAIL_SIMD_LEVELS_HPP
 
+#include <concepts>
 #include <cstddef>
 
 // A kernel compiled once for every level of instructions, and run with the best that this processor has.
@@ -15,6 +16,14 @@
 #define EBB_SIMD_LEVELS 0
 #endif
 
+namespace ebb::detail {
+
+/// Whether a type has kernels; the others, and other compilers and machines, keep to Eigen.
+template <class T>
+inline constexpr bool has_kernels = EBB_SIMD_LEVELS != 0 && (std::same_as<T, float> || std::same_as<T, double>);
+
+}  // namespace ebb::detail
+
 #if EBB_SIMD_LEVELS
 
 #define EBB_INLINE inline __attribute__((always_inline))
@@ -26,8 +35,8 @@
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wpass-failed"
 #else
-// Below -O3 this compiler makes few vectors or none, and none of a square root that might have to set errno.
-#define EBB_VECTORISE __attribute__((optimize("O3", "no-math-errno")))
+// Below -O3 this compiler makes few vectors or none.
+#define EBB_VECTORISE __attribute__((optimize("O3")))
 #define EBB_INDEPENDENT _Pragma("GCC ivdep")
 #define EBB_UNROLL _Pragma("GCC unroll 16")
 #endif

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+#ifndef EBB_DETAIL_DENSE_PROBLEMS_HPP
+#define EBB_DETAIL_DENSE_PROBLEMS_HPP
+
+#include "ebb/detail/panel.hpp"
+
+#include <Eigen/Core>
+
+// The products of a small dense layer, for a panel of samples at a time and for one sample.
+//
+// General products spend most of their time on packing and on remainders when factors are this small.
+
+namespace ebb::detail {
+
+/// What becomes of a product before it is stored.
+enum class dense_after : unsigned char { nothing, relu, where_positive, times };
+
+/// out = after(weight · in + bias): (rows, depth) by (depth, samples), in and out panels.
+template <class T>
+struct dense_product {
+  const T* weight;  // its (r, k) is at r · row_step + k · depth_step
+  Eigen::Index row_step, depth_step;
+  const T* bias;                      // (rows), or null
+  const T* in;                        // panel (depth, samples)
+  T* out;                             // panel (rows, samples)
+  Eigen::Index rows, depth, samples;  // samples: a multiple of panel_step
+  dense_after after = dense_after::nothing;
+  const T* factor =
+      nullptr;  // panel like out: `times` multiplies by it, `where_positive` by scale where it is > 0, else by 0
+  T scale = T(1);
+};
+
+/// gradient = or += delta · inᵀ and row sums of delta, over the panels of a block of samples.
+template <class T>
+struct dense_gradient {
+  const T* delta;                     // panels (rows, samples), one after another
+  const T* in;                        // panels (depth, samples)
+  T* weight;                          // (rows, depth), by column
+  T* bias;                            // (rows)
+  Eigen::Index rows, depth, samples;  // samples of all panels: all of panel_samples, but for the last one
+  bool add;                           // to what is there
+};
+
+/// out = weight · in + bias for one sample, then relu if wanted.
+template <class T>
+struct dense_sample {
+  const T* weight;  // (rows, depth), by column
+  const T* bias;    // (rows)
+  const T* in;      // (depth)
+  T* out;           // (rows)
+  Eigen::Index rows, depth;
+  bool relu;
+};
+
+}  // namespace ebb::detail
+
+#endif  // EBB_DETAIL_DENSE_PROBLEMS_HPP
