@@ -174,6 +174,34 @@ TEMPLATE_TEST_CASE("one sample equals plain loops at every level", "[dense_kerne
   for_every_way<sample_kernel>(check, [](const dense_sample<T>& p) { sample_by_eigen(p); });
 }
 
+TEMPLATE_TEST_CASE("one sample is the same wherever its weights begin on a cache line", "[dense_kernels]", float,
+                   double) {
+  using T = TestType;
+  const auto check = [](const auto& way) {
+    const Index per_line = 64 / static_cast<Index>(sizeof(T));
+    for (const Index rows : {per_line, 2 * per_line, 4 * per_line, 4 * per_line + 3, 8 * per_line})
+      for (const Index depth : {1, 2, 15, 16, 17, 64})
+        for (Index shift = 0; shift < per_line; ++shift) {
+          panel_memory<T> memory;
+          T* const weight = memory.grow(shift + rows * (depth + 1)) + shift;
+          const std::vector<T> numbers = random_numbers<T>(rows * (depth + 1), 1), in = random_numbers<T>(depth, 2);
+          std::copy(numbers.begin(), numbers.end(), weight);
+          std::vector<T> out(static_cast<std::size_t>(rows + 1), untouched<T>), plain(out);
+          const dense_sample<T> p{weight, weight + rows * depth, in.data(), out.data(), rows, depth, true};
+          way(p);
+          dense_sample<T> by_eigen = p;
+          by_eigen.out = plain.data();
+          sample_by_eigen(by_eigen);
+          bool right = out.back() == untouched<T>;
+          for (std::size_t r = 0; r < out.size(); ++r)
+            right = right && close(out[r], static_cast<double>(plain[r]), 100.0);
+          CAPTURE(rows, depth, shift);
+          REQUIRE(right);
+        }
+  };
+  for_every_way<sample_kernel>(check, [](const dense_sample<T>& p) { sample_by_eigen(p); });
+}
+
 TEMPLATE_TEST_CASE("NaN and infinity pass through relu and stay in their own sample", "[dense_kernels]", float,
                    double) {
   using T = TestType;

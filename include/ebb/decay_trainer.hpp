@@ -128,7 +128,7 @@ class decay_objective {
 ///
 /// samples: features and ln lanes of the moments, oldest first; they are used up. start, sharpness: the reading and β that
 /// hold for all, which is what the network begins with and falls back to.
-/// Deterministic for the same samples, options and build.   Complexity: O(epochs · candidates · parameters).
+/// Deterministic for the same samples, options, build and kind of processor.   Complexity: O(epochs · candidates · parameters).
 /// Errors: std::invalid_argument unless the samples are of the start's lanes; options outside their range.
 [[nodiscard]] inline trained_decay train_learned_decay(return_samples samples, reading start, double sharpness,
                                                        const decay_training_options& options = {}) {

@@ -192,7 +192,8 @@ struct gap_fit {
 /// them, and unit, mean and scale come from the rest alone. Missing gaps (NaN) are filled with the mean input. Each relu
 /// unit starts with its bend at a training gap drawn at random, since with biases of zero all of them would bend at
 /// the mean. With the logistic loss, targets are probabilities or 0 and 1 (did the user come back?) and so is what the
-/// model answers. Deterministic: the same samples, options and build give the same model to the last bit.
+/// model answers. Deterministic: the same samples, options and build give the same model to the last bit on machines
+/// whose processors have the same vector instructions.
 ///
 /// O(epochs · samples · hidden).
 /// Errors: std::domain_error for a gap < 0; std::invalid_argument for an infinite one, lengths that differ, no known

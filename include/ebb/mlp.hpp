@@ -40,19 +40,19 @@ class mlp;
 
 /// What a pass through an `mlp` leaves behind and the next one reuses; one per thread, for any number of networks.
 ///
-/// Memory grows to the largest batch seen and is kept: passes over batches no larger allocate nothing, as long as Eigen
-/// can pack a layer's weights on the stack (EIGEN_STACK_ALLOCATION_LIMIT, 128 KiB unless set).
+/// Memory grows to the largest batch seen and is kept: passes over batches no larger allocate nothing. (Where Eigen has
+/// to multiply, see `mlp`, as long as it can pack a layer on the stack: EIGEN_STACK_ALLOCATION_LIMIT, 128 KiB unless set.)
 template <std::floating_point T = double>
 class mlp_workspace {
   friend class mlp<T>;
 
-  // Panels, as detail/dense_kernels.hpp has them, one after another.
+  // Panels, as detail/panel.hpp has them, one after another.
   detail::panel_memory<T> inputs_;               // x
   std::vector<detail::panel_memory<T>> values_;  // per layer φ(z), after dropout
-  std::vector<detail::panel_memory<T>> slopes_;  // per layer φ′(z) times dropout's factor, where the value does not say
-  detail::panel_memory<T> front_, back_,
-      output_;                   // scratch for one block of columns of the widest layer; (outputs, batch)
-  T scale_ = T(1);               // dropout's factor for what it keeps
+  std::vector<detail::panel_memory<T>> slopes_;  // per layer φ′(z) times dropout's factor, unless the values tell it
+  detail::panel_memory<T> front_, back_;         // scratch for one block of columns of the widest layer
+  detail::panel_memory<T> output_;               // (outputs, batch), no panel, if there are several outputs
+  T scale_ = T(1);                               // dropout's factor for what it keeps
   const void* owner_ = nullptr;  // which network's forward pass, over how many columns, `backward` may follow
   Eigen::Index batch_ = 0;
   std::vector<Eigen::Index> units_;  // of that network's inputs and layers: another may since have been assigned to it
@@ -68,6 +68,9 @@ class mlp_workspace {
 /// training, so reading needs no correction.
 ///
 /// Cost:    O(parameters) per column; a pass works through the batch in blocks of columns small enough for the cache.
+///          On x86-64, built by GCC or clang, float and double use the widest vectors that the processor has, whatever
+///          the build is for; elsewhere, in long double and under -ffast-math Eigen multiplies.
+/// Rounds:  one machine and build give the same bits for the same batch; others, or another batch, may round otherwise.
 /// Threads: all but `parameters()`, `weight` and `bias` of a non-const network are const; any number of threads may use
 ///          one network, each with a workspace of its own.
 /// Errors:  std::invalid_argument for sizes < 1, dropout outside [0, 1), and shapes that do not fit.
@@ -166,7 +169,7 @@ class mlp {
 
   /// gradient = ∂ loss / ∂ parameters, from ∂ loss / ∂ output of the forward pass that `memory` holds.
   ///
-  /// x: the same (inputs, batch) as in `forward`. output_gradient: (outputs, batch). gradient: (parameter_count).
+  /// x: the same (inputs, batch) as in `forward`, which kept a copy. output_gradient: (outputs, batch). gradient: (parameter_count).
   void backward(const Eigen::Ref<const matrix>& x, const Eigen::Ref<const matrix>& output_gradient, workspace& memory,
                 Eigen::Ref<vector> gradient) const {
     propagate_back(x, output_gradient, memory, gradient, nullptr);
@@ -187,7 +190,10 @@ class mlp {
     check(x);
     detail::require(output.rows() == outputs() && output.cols() == x.cols(), "mlp::predict",
                     "output must have (outputs, batch) entries", detail::shape(output));
-    if (x.cols() == 1) return predict_one(x.data(), output.data(), memory);
+    if (x.cols() <= 4) {  // a panel pays from about five columns on
+      for (Eigen::Index j = 0; j < x.cols(); ++j) predict_one(x.col(j).data(), output.col(j).data(), memory);
+      return;
+    }
     T* front = memory.front_.grow(widest_ * detail::panel_samples);
     T* back = memory.back_.grow(widest_ * detail::panel_samples);
     for (Eigen::Index first = 0; first < x.cols(); first += detail::panel_samples) {
@@ -331,7 +337,7 @@ class mlp {
     return layers_[l].kind == activation::relu ? detail::dense_after::where_positive : detail::dense_after::nothing;
   }
 
-  /// delta *= the output layer's slopes, panels from column `first` on.
+  /// delta *= layer l's slopes, panels from column `first` on.
   void times_slopes(std::size_t l, Eigen::Index first, Eigen::Index samples, T* delta, workspace& memory) const {
     const Eigen::Index start = layers_[l].units * first, size = layers_[l].units * samples;
     if (keeps_slopes(l, memory))

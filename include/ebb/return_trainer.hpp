@@ -30,7 +30,7 @@ namespace ebb {
 /// blend λ ∈ {0, ¼, ½, ¾, 1} are those with the best mean reciprocal rank on the newest part of the moments; then all members are trained on
 /// everything. What keeps it from losing to plain decay where there is nothing to learn: the reading stays a decay function, the
 /// networks only add to it, and λ = 0 is always among the choices.
-/// Deterministic: the same moments and options give the same bytes, however many threads.
+/// Deterministic: the same moments and options give the same bytes on one kind of processor, however many threads.
 /// Cost: O(epochs · members · candidates · parameters) time.
 /// Errors: std::invalid_argument when the moments' shapes do not fit `lanes` and `candidate_features`, or an option is out of range;
 ///         std::domain_error when the loss stops being finite.

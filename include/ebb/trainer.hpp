@@ -110,7 +110,8 @@ class gathered {
 /// y in [0, 1] for the logistic loss.
 /// Every epoch goes through the training part once in a new order. Where there is a validation part, the parameters kept
 /// are those after the epoch with the least validation loss; without one, the last.
-/// Deterministic: the same samples, options and build give the same parameters to the last bit.
+/// Deterministic: the same samples, options and build give the same parameters to the last bit on
+/// machines whose processors have the same vector instructions; on others they are rounded differently.
 ///
 /// O(epochs · samples · parameters); memory for one minibatch and two copies of the parameters.
 /// Errors: std::invalid_argument for shapes that do not fit, values that are not finite (naming the place), and options

@@ -12,7 +12,8 @@
 
 namespace ebb::detail {
 
-/// What becomes of a product before it is stored.
+/// What becomes of a product before it is stored: nothing, relu, or a slope's factor, from `factor`: as it is, or
+/// `scale` where a value is > 0 and 0 elsewhere, which are relu's slopes.
 enum class dense_after : unsigned char { nothing, relu, where_positive, times };
 
 /// out = after(weight · in + bias): (rows, depth) by (depth, samples), in and out panels.
@@ -25,8 +26,7 @@ struct dense_product {
   T* out;                             // panel (rows, samples)
   Eigen::Index rows, depth, samples;  // samples: a multiple of panel_step
   dense_after after = dense_after::nothing;
-  const T* factor =
-      nullptr;  // panel like out: `times` multiplies by it, `where_positive` by scale where it is > 0, else by 0
+  const T* factor = nullptr;  // panel like out, for `where_positive` and `times`
   T scale = T(1);
 };
 

@@ -41,8 +41,8 @@ class panel_memory {
   return (columns + panel_step - 1) / panel_step * panel_step;
 }
 
-/// Columns of `from`, (units, columns), into a panel, which the last column, times `rest`, fills up: numbers that are as
-/// harmless as its own, or zeros.
+/// Columns of `from`, (units, columns), into a panel, filled up with zeros or else with the last column, whose numbers do
+/// no harm that they do not do already: no zero meets an infinite weight for the sake of a sample that is not there.
 template <class T>
 void to_panel(const Eigen::Ref<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>>& from, T* panel, bool zeros) {
   const Eigen::Index columns = from.cols(), samples = padded_samples(columns), stride = from.outerStride();
