@@ -5,6 +5,8 @@
 #include "ebb/activation.hpp"
 #include "ebb/detail/dense_kernels.hpp"
 #include "ebb/detail/dense_problems.hpp"
+#include "ebb/detail/dense_sample_kernel.hpp"
+#include "ebb/detail/panel.hpp"
 #include "ebb/detail/simd_levels.hpp"
 
 #include <algorithm>

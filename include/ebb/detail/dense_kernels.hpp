@@ -4,47 +4,18 @@
 
 #include "ebb/detail/dense_problems.hpp"
 #include "ebb/detail/simd_levels.hpp"
+#include "ebb/detail/simd_vector.hpp"
 
 #include <cstddef>
-#include <cstdint>
 #include <utility>
 
 #include <Eigen/Core>
 
-// The products of dense_problems.hpp, with vectors of whatever length the level has.
+// The products of panels, with vectors of whatever length the level has; a tile of sums stays in registers.
 
 #if EBB_SIMD_LEVELS
 
 namespace ebb::detail {
-
-template <class T, std::size_t Bytes>
-struct vector_of {
-  typedef T type __attribute__((vector_size(Bytes)));
-};
-
-template <class V, class T>
-EBB_INLINE void load(V& to, const T* from) {
-  __builtin_memcpy(&to, from, sizeof(V));
-}
-template <class V, class T>
-EBB_INLINE void store(T* to, const V& from) {
-  __builtin_memcpy(to, &from, sizeof(V));
-}
-
-/// The sum of a vector's numbers, by halves.
-template <class T, std::size_t Bytes>
-EBB_INLINE T sum_of(const typename vector_of<T, Bytes>::type& v) {
-  if constexpr (Bytes == 2 * sizeof(T)) {
-    return v[0] + v[1];
-  } else {
-    using half = typename vector_of<T, Bytes / 2>::type;
-    half low, high;
-    __builtin_memcpy(&low, &v, Bytes / 2);
-    __builtin_memcpy(&high, reinterpret_cast<const char*>(&v) + Bytes / 2, Bytes / 2);
-    low += high;
-    return sum_of<T, Bytes / 2>(low);
-  }
-}
 
 /// Sums of neighbours, `a`'s in the first half of every 16 bytes and `b`'s in the second.
 template <class T, class V, std::size_t... I>
@@ -247,182 +218,6 @@ struct gradient_kernel {
       }
       const T total = sum_of<T, Level::bytes>(sum);
       p.bias[row] = p.add ? p.bias[row] + total : total;
-    }
-  }
-};
-
-/// Lanes are units here, and inputs for a layer of one unit.
-struct sample_kernel {
-  /// `Vectors` vectors of `Bytes` of units from `row` on; every `Ways`-th input has sums of its own, since one chain of additions waits for each.
-  template <std::size_t Bytes, int Vectors, int Ways, class T>
-  EBB_INLINE static void tile(const dense_sample<T>& p, Eigen::Index row) {
-    using V = typename vector_of<T, Bytes>::type;
-    constexpr Eigen::Index lanes = Bytes / sizeof(T);
-    V sums[Ways][Vectors];
-    EBB_UNROLL
-    for (int v = 0; v < Vectors; ++v) {
-      load(sums[0][v], p.bias + row + v * lanes);
-      EBB_UNROLL
-      for (int way = 1; way < Ways; ++way) sums[way][v] = V{};
-    }
-    const T* w = p.weight + row;
-    Eigen::Index k = 0;
-    for (; k + Ways <= p.depth; k += Ways) {
-      EBB_UNROLL
-      for (int way = 0; way < Ways; ++way) {
-        EBB_UNROLL
-        for (int v = 0; v < Vectors; ++v) {
-          V factor;
-          load(factor, w + v * lanes);
-          sums[way][v] += factor * p.in[k + way];
-        }
-        w += p.rows;
-      }
-    }
-    for (; k < p.depth; ++k, w += p.rows) {
-      EBB_UNROLL
-      for (int v = 0; v < Vectors; ++v) {
-        V factor;
-        load(factor, w + v * lanes);
-        sums[0][v] += factor * p.in[k];
-      }
-    }
-    EBB_UNROLL
-    for (int v = 0; v < Vectors; ++v) {
-      EBB_UNROLL
-      for (int way = 1; way < Ways; ++way) sums[0][v] += sums[way][v];
-      V& z = sums[0][v];
-      if (p.relu) z = z < T(0) ? V{} : z;
-      store(p.out + row + v * lanes, z);
-    }
-  }
-
-  /// sums += one input's weights times x, and times `last` in the last vector.
-  template <int Vectors, class V, class T>
-  EBB_INLINE static void add_input(V (&sums)[Vectors], const T* weight, const V& x, const V& last) {
-    EBB_UNROLL
-    for (int v = 0; v < Vectors; ++v) {
-      V factor;
-      load(factor, weight + v * static_cast<Eigen::Index>(sizeof(V) / sizeof(T)));
-      sums[v] += factor * (v + 1 < Vectors ? x : last);
-    }
-  }
-
-  /// A layer of `Vectors` vectors of units whose weights, which the biases follow, begin `ahead` numbers before a cache
-  /// line, so that each load of `tile` would touch two.
-  ///
-  /// Loads begin on the line. An input's last one then ends with the first `ahead` units of the next input, the last
-  /// input's with their biases. What those units miss, their first input, is added in place of the biases.
-  template <std::size_t Bytes, int Vectors, class T>
-  EBB_INLINE static void tile_on_lines(const dense_sample<T>& p, Eigen::Index ahead) {
-    using V = typename vector_of<T, Bytes>::type;
-    constexpr Eigen::Index lanes = Bytes / sizeof(T), all = Vectors * lanes;
-    T number[lanes];
-    for (Eigen::Index i = 0; i < lanes; ++i) number[i] = static_cast<T>(i);
-    V lane;
-    load(lane, number);
-    const V is_head = V{} + static_cast<T>(ahead), is_tail = V{} + static_cast<T>(lanes - ahead);
-    V even[Vectors], odd[Vectors];
-    EBB_UNROLL
-    for (int v = 0; v < Vectors; ++v) even[v] = odd[v] = V{};
-    const T* w = p.weight + ahead;
-    V x = V{} + p.in[0];
-    Eigen::Index k = 1;
-    for (; k + 1 < p.depth; k += 2, w += 2 * all) {
-      const V second = V{} + p.in[k], third = V{} + p.in[k + 1];
-      add_input(even, w, x, lane < is_tail ? x : second);
-      add_input(odd, w + all, second, lane < is_tail ? second : third);
-      x = third;
-    }
-    for (; k <= p.depth; ++k, w += all) {
-      const V next = V{} + (k < p.depth ? p.in[k] : T(1));
-      add_input(even, w, x, lane < is_tail ? x : next);
-      x = next;
-    }
-    T memory[all + 2 * lanes];  // the units in their order, with room at both ends for what belongs elsewhere
-    T* const units = memory + lanes;
-    EBB_UNROLL
-    for (int v = 0; v < Vectors; ++v) even[v] += odd[v];
-    store(units + ahead - lanes, even[Vectors - 1]);
-    EBB_UNROLL
-    for (int v = 0; v < Vectors; ++v) store(units + ahead + v * lanes, even[v]);
-    EBB_UNROLL
-    for (int v = 0; v < Vectors; ++v) {
-      V z, rest;
-      load(z, units + v * lanes);
-      load(rest, p.bias + v * lanes);
-      if (v == 0) {
-        V first;
-        load(first, p.weight);
-        rest = lane < is_head ? first * p.in[0] : rest;
-      }
-      z += rest;
-      if (p.relu) z = z < T(0) ? V{} : z;
-      store(p.out + v * lanes, z);
-    }
-  }
-
-  /// All units, at least one vector of them. What the full vectors leave is done first, by a vector that overlaps them:
-  /// the next layer then reads each of theirs as it was stored last, without waiting for two stores to meet.
-  template <std::size_t Bytes, class T>
-  EBB_INLINE static void all_rows(const dense_sample<T>& p) {
-    constexpr Eigen::Index lanes = Bytes / sizeof(T);
-    if constexpr (Bytes == 64) {
-      const std::size_t past = reinterpret_cast<std::uintptr_t>(p.weight) % 64;
-      if (past != 0 && p.rows == 4 * lanes && p.depth >= 16 && p.bias == p.weight + p.rows * p.depth)
-        return tile_on_lines<Bytes, 4>(p, static_cast<Eigen::Index>((64 - past) / sizeof(T)));
-    }
-    if (p.rows % lanes != 0) tile<Bytes, 1, 4>(p, p.rows - lanes);
-    Eigen::Index row = 0;
-    for (; row + 4 * lanes <= p.rows; row += 4 * lanes) tile<Bytes, 4, 2>(p, row);
-    for (; row + 2 * lanes <= p.rows; row += 2 * lanes) tile<Bytes, 2, 4>(p, row);
-    if (row + lanes <= p.rows) tile<Bytes, 1, 4>(p, row);
-  }
-
-  /// Σ weight · in from input k on, by vectors of `Bytes` while they last, then by shorter ones.
-  template <std::size_t Bytes, class T>
-  EBB_INLINE static T one_row(const dense_sample<T>& p, Eigen::Index k, typename vector_of<T, Bytes>::type& sum) {
-    using V = typename vector_of<T, Bytes>::type;
-    constexpr Eigen::Index lanes = Bytes / sizeof(T);
-    for (; k + lanes <= p.depth; k += lanes) {
-      V w, x;
-      load(w, p.weight + k);
-      load(x, p.in + k);
-      sum += w * x;
-    }
-    if constexpr (Bytes > 16) {
-      using half = typename vector_of<T, Bytes / 2>::type;
-      half low, high;
-      load(low, reinterpret_cast<const T*>(&sum));
-      load(high, reinterpret_cast<const T*>(&sum) + lanes / 2);
-      low += high;
-      return one_row<Bytes / 2>(p, k, low);
-    } else {
-      T rest = T(0);
-      for (; k < p.depth; ++k) rest += p.weight[k] * p.in[k];
-      return sum_of<T, Bytes>(sum) + rest;
-    }
-  }
-
-  template <class Level, class T>
-  EBB_INLINE static void run(const dense_sample<T>& p) {
-    constexpr Eigen::Index size = sizeof(T);
-    if (p.rows == 1) {
-      typename vector_of<T, Level::bytes>::type sum = {};
-      const T z = p.bias[0] + one_row<Level::bytes>(p, 0, sum);
-      p.out[0] = p.relu && z < T(0) ? T(0) : z;
-    } else if (Level::bytes >= 64 && p.rows * size >= 64) {
-      all_rows<Level::bytes>(p);
-    } else if (Level::bytes >= 32 && p.rows * size >= 32) {
-      all_rows<(Level::bytes < 32 ? Level::bytes : 32)>(p);
-    } else if (p.rows * size >= 16) {
-      all_rows<16>(p);
-    } else {
-      for (Eigen::Index r = 0; r < p.rows; ++r) {
-        T z = p.bias[r];
-        for (Eigen::Index k = 0; k < p.depth; ++k) z += p.weight[r + k * p.rows] * p.in[k];
-        p.out[r] = p.relu && z < T(0) ? T(0) : z;
-      }
     }
   }
 };
