@@ -31,19 +31,19 @@ struct lane_factors {
 
 #if EBB_LEVEL_VECTORS
 template <class T, int N>
-struct vector_of {
+struct lane_vector {
   using type __attribute__((vector_size(sizeof(T) * N))) = T;
 };
 
 /// Sums of products of rows, `N` lanes at a time and as many rows.
 template <int N>
 struct row_products {
-  using values = typename vector_of<float, N>::type;
+  using values = typename lane_vector<float, N>::type;
   static constexpr int levels = N == 4 ? 2 : 3;
 
   template <class T>
   static inline EBB_LEVEL_INLINE void load(const T* from, values& to) {
-    typename vector_of<T, N>::type numbers;
+    typename lane_vector<T, N>::type numbers;
     std::memcpy(&numbers, from, sizeof numbers);
     to = __builtin_convertvector(numbers, values);
   }
@@ -51,7 +51,7 @@ struct row_products {
   /// `factors` at one age.
   template <int Places>
   static inline EBB_LEVEL_INLINE void fill(const lane_factors<Places>& factors, int chunks, float age, float* to) {
-    using bits = typename vector_of<std::uint32_t, N>::type;
+    using bits = typename lane_vector<std::uint32_t, N>::type;
     for (std::ptrdiff_t c = 0; c < chunks; ++c) {
       bits weights;
       values rates;
@@ -63,7 +63,7 @@ struct row_products {
       load(factors.limits + c * N, limits);
       above -= rates * age;
       above = above > limits ? above : limits;
-      weights += reinterpret_cast<bits>(__builtin_convertvector(above, typename vector_of<std::int32_t, N>::type))
+      weights += reinterpret_cast<bits>(__builtin_convertvector(above, typename lane_vector<std::int32_t, N>::type))
                  << 23;
       std::memcpy(to + c * N, &weights, sizeof weights);
     }

@@ -4,6 +4,8 @@
 
 #include <type_traits>
 
+#include "ebb/detail/simd_levels.hpp"
+
 // Loops and vectors compiled once for every level of instructions, the processor's own chosen at run time: a test of a
 // word and a call. What is to run there must be inlined into it, which EBB_LEVEL_INLINE sees to; vectors go by reference,
 // since how they are passed by value depends on the level.
@@ -34,6 +36,7 @@
 
 namespace ebb::detail {
 
+/// `as_built`: by the flags of the build.
 enum class vector_level { as_built, avx2, avx512 };
 
 template <vector_level Level>
@@ -41,13 +44,10 @@ using vector_level_constant = std::integral_constant<vector_level, Level>;
 
 /// The highest level this processor has above the one the program was built for.
 [[nodiscard]] inline vector_level widest_level() noexcept {
-#if EBB_LEVEL_VECTORS && defined(__x86_64__) && !defined(__AVX512VL__)
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
-    return vector_level::avx512;
+#if EBB_LEVEL_VECTORS && EBB_SIMD_LEVELS && !defined(__AVX512VL__)
+  if (has_avx512()) return vector_level::avx512;
 #if !defined(__AVX2__) || !defined(__FMA__)
-  if (avx2) return vector_level::avx2;
+  if (has_avx2()) return vector_level::avx2;
 #endif
 #endif
   return vector_level::as_built;
@@ -66,17 +66,17 @@ inline constexpr int vector_bytes = Level == vector_level::avx512 ? 64
 #endif
 
 template <class Function>
-EBB_LEVEL_OPTIMISE void run_as_built(const Function& f) {
+EBB_LEVEL_OPTIMISE void call_as_built(const Function& f) {
   f(vector_level_constant<vector_level::as_built>{});
 }
 
 #if EBB_LEVEL_VECTORS && defined(__x86_64__)
 template <class Function>
-EBB_LEVEL_OPTIMISE __attribute__((target("avx2,fma"))) void run_avx2(const Function& f) {
+EBB_LEVEL_OPTIMISE __attribute__((target("avx2,fma"))) void call_avx2(const Function& f) {
   f(vector_level_constant<vector_level::avx2>{});
 }
 template <class Function>
-EBB_LEVEL_OPTIMISE __attribute__((target("avx2,fma,avx512f,avx512dq,avx512bw,avx512vl"))) void run_avx512(
+EBB_LEVEL_OPTIMISE __attribute__((target("avx2,fma,avx512f,avx512dq,avx512bw,avx512vl"))) void call_avx512(
     const Function& f) {
   f(vector_level_constant<vector_level::avx512>{});
 }
@@ -86,11 +86,11 @@ EBB_LEVEL_OPTIMISE __attribute__((target("avx2,fma,avx512f,avx512dq,avx512bw,avx
 template <class Function>
 void run_at(vector_level level, const Function& f) {
 #if EBB_LEVEL_VECTORS && defined(__x86_64__)
-  if (level == vector_level::avx512) return run_avx512(f);
-  if (level == vector_level::avx2) return run_avx2(f);
+  if (level == vector_level::avx512) return call_avx512(f);
+  if (level == vector_level::avx2) return call_avx2(f);
 #endif
   (void)level;
-  run_as_built(f);
+  call_as_built(f);
 }
 
 }  // namespace ebb::detail
