@@ -52,7 +52,8 @@ class mlp_workspace {
   std::vector<detail::panel_memory<T>> slopes_;  // per layer φ′(z) times dropout's factor, unless the values tell it
   detail::panel_memory<T> front_, back_;         // scratch for one block of columns of the widest layer
   detail::panel_memory<T> output_;               // (outputs, batch), no panel, if there are several outputs
-  T scale_ = T(1);                               // dropout's factor for what it keeps
+  bool dropped_ = false;                         // whether units were left out, and the factor for those that were not
+  T scale_ = T(1);
   const void* owner_ = nullptr;  // which network's forward pass, over how many columns, `backward` may follow
   Eigen::Index batch_ = 0;
   std::vector<Eigen::Index> units_;  // of that network's inputs and layers: another may since have been assigned to it
@@ -132,8 +133,8 @@ class mlp {
     for (const layer& l : layers_) memory.units_.push_back(l.units);
     memory.values_.resize(std::max(memory.values_.size(), layers_.size()));
     memory.slopes_.resize(memory.values_.size());
-    const bool dropping = dropout != nullptr && options_.dropout > 0.0;
-    memory.scale_ = static_cast<T>(dropping ? 1.0 / (1.0 - options_.dropout) : 1.0);
+    memory.dropped_ = dropout != nullptr && options_.dropout > 0.0;
+    memory.scale_ = static_cast<T>(memory.dropped_ ? 1.0 / (1.0 - options_.dropout) : 1.0);
     const Eigen::Index padded = detail::padded_samples(batch);
     T* const inputs = memory.inputs_.grow(inputs_ * padded);
     for (std::size_t l = 0; l < layers_.size(); ++l) {
@@ -154,7 +155,7 @@ class mlp {
         apply(l, in, slopes == nullptr ? values : z, samples);
         if (slopes != nullptr)
           activate<T>(layers_[l].kind, flat_view(z, size), flat_view(values, size), flat_view(slopes, size));
-        if (dropping && l + 1 < layers_.size()) drop(values, slopes, size, *dropout);
+        if (memory.dropped_ && l + 1 < layers_.size()) drop(values, slopes, size, *dropout);
         in = values;
       }
     }
@@ -169,7 +170,8 @@ class mlp {
 
   /// gradient = ∂ loss / ∂ parameters, from ∂ loss / ∂ output of the forward pass that `memory` holds.
   ///
-  /// x: the same (inputs, batch) as in `forward`, which kept a copy. output_gradient: (outputs, batch). gradient: (parameter_count).
+  /// x: the same (inputs, batch) as in `forward`, which kept a copy. output_gradient: (outputs, batch).
+  /// gradient: (parameter_count), overwritten.
   void backward(const Eigen::Ref<const matrix>& x, const Eigen::Ref<const matrix>& output_gradient, workspace& memory,
                 Eigen::Ref<vector> gradient) const {
     propagate_back(x, output_gradient, memory, gradient, nullptr);
@@ -267,9 +269,10 @@ class mlp {
   [[nodiscard]] bool is_fused(std::size_t l) const {
     return layers_[l].kind == activation::identity || layers_[l].kind == activation::relu;
   }
-  /// Whether a layer's slopes have to be kept: relu's are seen in its values, after dropout too, and identity's are 1 without it.
+  /// Whether a layer's slopes have to be kept. The values tell relu's: they are > 0 where z is and the unit was kept, since
+  /// dropout's factor is at least 1; identity's are 1 without dropout.
   [[nodiscard]] bool keeps_slopes(std::size_t l, const workspace& memory) const {
-    const bool dropped = memory.scale_ != T(1) && l + 1 < layers_.size();
+    const bool dropped = memory.dropped_ && l + 1 < layers_.size();
     return !is_fused(l) || (dropped && layers_[l].kind == activation::identity);
   }
 
@@ -289,6 +292,7 @@ class mlp {
         .after = at.kind == activation::relu ? detail::dense_after::relu : detail::dense_after::nothing});
   }
 
+  /// output, (outputs), for one sample x, (inputs).
   void predict_one(const T* x, T* output, workspace& memory) const {
     T* front = memory.front_.grow(widest_);
     T* back = memory.back_.grow(widest_);
@@ -360,7 +364,7 @@ class mlp {
     T* back = memory.back_.grow(widest_ * block);
     for (Eigen::Index first = 0; first < x.cols(); first += block) {
       const Eigen::Index columns = std::min(block, x.cols() - first), samples = detail::padded_samples(columns);
-      // front holds ∂ loss / ∂ z_l.
+      // front holds ∂ loss / ∂ z_l, and zeros for samples that are not there.
       for_each_panel(columns, [&](Eigen::Index at, Eigen::Index size) {
         detail::to_panel<T>(output_gradient.middleCols(first + at, size), front + outputs() * at, true);
       });
@@ -381,7 +385,6 @@ class mlp {
                                          .rows = at.fan_in,
                                          .depth = at.units,
                                          .samples = samples};
-
         for_each_panel(columns, [&](Eigen::Index start, Eigen::Index size) {
           product.in = front + at.units * start;
           product.out = back + at.fan_in * start;
