@@ -13,7 +13,7 @@
 #include <limits>
 #include <vector>
 
-using namespace ebb::detail;
+using namespace ebb::detail;  // NOLINT(google-build-using-namespace): it is what is tested
 using Eigen::Index;
 
 namespace {

@@ -10,6 +10,7 @@
 #include "ebb/detail/simd_levels.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
 #include <Eigen/Core>
 

@@ -7,7 +7,7 @@
 
 // A kernel compiled once for every level of instructions, and run with the best that this processor has.
 //
-// An ordinary build is so as fast as one for this machine. The choice is a test of a word and a call: no ifunc, nothing
+// An ordinary build is thus as fast as one for this machine. The choice is a test of a word and a call: no ifunc, nothing
 // to initialise, and any C library will do. Where that cannot be counted on, EBB_SIMD_LEVELS is 0 and callers keep to
 // Eigen; so they do where the compiler may reorder sums, since kernels rely on what is rounded when and on NaN.
 #if defined(__GNUC__) && defined(__x86_64__) && !defined(__FAST_MATH__)

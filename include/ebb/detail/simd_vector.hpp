@@ -14,7 +14,7 @@ namespace ebb::detail {
 
 template <class T, std::size_t Bytes>
 struct vector_of {
-  typedef T type __attribute__((vector_size(Bytes)));
+  using type __attribute__((vector_size(Bytes))) = T;
 };
 
 template <class V, class T>
@@ -30,7 +30,7 @@ EBB_INLINE void store(T* to, const V& from) {
 template <class T, std::size_t Bytes>
 EBB_INLINE T sum_of(const typename vector_of<T, Bytes>::type& v) {
   if constexpr (Bytes == 2 * sizeof(T)) {
-    return v[0] + v[1];
+    return v[0] + v[1];  // NOLINT(clang-analyzer-core.UndefinedBinaryOperatorResult): it does not follow memcpy
   } else {
     using half = typename vector_of<T, Bytes / 2>::type;
     half low, high;
