@@ -31,7 +31,7 @@ EBB_INLINE void add_neighbours(V& out, const V& a, const V& b, std::index_sequen
 /// to[r] = or += the sum of v[r], for four rows at once: a sum at a time takes four times as many instructions.
 template <class Level, class T, class V>
 EBB_INLINE void sum_four(const V& v0, const V& v1, const V& v2, const V& v3, T* to, bool add) {
-  using group = typename vector_of<T, 16>::type;
+  using group = typename simd_vector<T, 16>::type;
   constexpr std::size_t lanes = Level::bytes / sizeof(T), per_group = 16 / sizeof(T);
   constexpr auto all = std::make_index_sequence<lanes>();
   V pairs[2];
@@ -59,7 +59,7 @@ struct product_kernel {
   /// `Rows` rows from `row` on, of which `kept` are there and stored, for `Vectors` vectors of samples from `sample` on.
   template <class Level, int Rows, int Vectors, class T>
   EBB_INLINE static void tile(const dense_product<T>& p, Eigen::Index row, Eigen::Index kept, Eigen::Index sample) {
-    using V = typename vector_of<T, Level::bytes>::type;
+    using V = typename simd_vector<T, Level::bytes>::type;
     constexpr Eigen::Index lanes = Level::bytes / sizeof(T);
     const T* w[Rows];
     V sums[Rows][Vectors];
@@ -134,7 +134,7 @@ struct gradient_kernel {
   template <class Level, int Rows, int Columns, class T>
   EBB_INLINE static void tile(const dense_gradient<T>& p, Eigen::Index row, Eigen::Index rows, Eigen::Index column,
                               Eigen::Index columns) {
-    using V = typename vector_of<T, Level::bytes>::type;
+    using V = typename simd_vector<T, Level::bytes>::type;
     constexpr Eigen::Index lanes = Level::bytes / sizeof(T);
     V sums[Rows][Columns];
     EBB_UNROLL
@@ -203,7 +203,7 @@ struct gradient_kernel {
 
   template <class Level, class T>
   EBB_INLINE static void sum_rows(const dense_gradient<T>& p) {
-    using V = typename vector_of<T, Level::bytes>::type;
+    using V = typename simd_vector<T, Level::bytes>::type;
     constexpr Eigen::Index lanes = Level::bytes / sizeof(T);
     for (Eigen::Index row = 0; row < p.rows; ++row) {
       V sum = V{};

@@ -20,7 +20,7 @@ struct sample_kernel {
   /// `Vectors` vectors of `Bytes` of units from `row` on; every `Ways`-th input has sums of its own, since one chain of additions waits for each.
   template <std::size_t Bytes, int Vectors, int Ways, class T>
   EBB_INLINE static void tile(const dense_sample<T>& p, Eigen::Index row) {
-    using V = typename vector_of<T, Bytes>::type;
+    using V = typename simd_vector<T, Bytes>::type;
     constexpr Eigen::Index lanes = Bytes / sizeof(T);
     V sums[Ways][Vectors];
     EBB_UNROLL
@@ -79,7 +79,7 @@ struct sample_kernel {
   /// input's with their biases. What those units miss, their first input, is added in place of the biases.
   template <std::size_t Bytes, int Vectors, class T>
   EBB_INLINE static void tile_on_lines(const dense_sample<T>& p, Eigen::Index ahead) {
-    using V = typename vector_of<T, Bytes>::type;
+    using V = typename simd_vector<T, Bytes>::type;
     constexpr Eigen::Index lanes = Bytes / sizeof(T), all = Vectors * lanes;
     T number[lanes];
     for (Eigen::Index i = 0; i < lanes; ++i) number[i] = static_cast<T>(i);
@@ -145,8 +145,8 @@ struct sample_kernel {
 
   /// Σ weight · in from input k on, by vectors of `Bytes` while they last, then by shorter ones.
   template <std::size_t Bytes, class T>
-  EBB_INLINE static T one_row(const dense_sample<T>& p, Eigen::Index k, typename vector_of<T, Bytes>::type& sum) {
-    using V = typename vector_of<T, Bytes>::type;
+  EBB_INLINE static T one_row(const dense_sample<T>& p, Eigen::Index k, typename simd_vector<T, Bytes>::type& sum) {
+    using V = typename simd_vector<T, Bytes>::type;
     constexpr Eigen::Index lanes = Bytes / sizeof(T);
     for (; k + lanes <= p.depth; k += lanes) {
       V w, x;
@@ -155,7 +155,7 @@ struct sample_kernel {
       sum += w * x;
     }
     if constexpr (Bytes > 16) {
-      using half = typename vector_of<T, Bytes / 2>::type;
+      using half = typename simd_vector<T, Bytes / 2>::type;
       half low, high;
       load(low, reinterpret_cast<const T*>(&sum));
       load(high, reinterpret_cast<const T*>(&sum) + lanes / 2);
@@ -172,7 +172,7 @@ struct sample_kernel {
   EBB_INLINE static void run(const dense_sample<T>& p) {
     constexpr Eigen::Index size = sizeof(T);
     if (p.rows == 1) {
-      typename vector_of<T, Level::bytes>::type sum = {};
+      typename simd_vector<T, Level::bytes>::type sum = {};
       const T z = p.bias[0] + one_row<Level::bytes>(p, 0, sum);
       p.out[0] = p.relu && z < T(0) ? T(0) : z;
     } else if (Level::bytes >= 64 && p.rows * size >= 64) {

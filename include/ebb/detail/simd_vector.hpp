@@ -13,7 +13,7 @@
 namespace ebb::detail {
 
 template <class T, std::size_t Bytes>
-struct vector_of {
+struct simd_vector {
   using type __attribute__((vector_size(Bytes))) = T;
 };
 
@@ -28,11 +28,11 @@ EBB_INLINE void store(T* to, const V& from) {
 
 /// The sum of a vector's numbers, by halves.
 template <class T, std::size_t Bytes>
-EBB_INLINE T sum_of(const typename vector_of<T, Bytes>::type& v) {
+EBB_INLINE T sum_of(const typename simd_vector<T, Bytes>::type& v) {
   if constexpr (Bytes == 2 * sizeof(T)) {
     return v[0] + v[1];  // NOLINT(clang-analyzer-core.UndefinedBinaryOperatorResult): it does not follow memcpy
   } else {
-    using half = typename vector_of<T, Bytes / 2>::type;
+    using half = typename simd_vector<T, Bytes / 2>::type;
     half low, high;
     __builtin_memcpy(&low, &v, Bytes / 2);
     __builtin_memcpy(&high, reinterpret_cast<const char*>(&v) + Bytes / 2, Bytes / 2);
