@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "ebb/detail/flat_map.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <set>
@@ -8,6 +9,7 @@
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "catch.hpp"
 #include "ebb/detail/name_index.hpp"
@@ -155,6 +157,25 @@ TEST_CASE("a key that cannot be copied leaves a flat map as it was", "[flat_map]
     for (int i = 0; i <= size; ++i) CHECK(map.find(fragile(i))->second == i);
     for (int i = 0; i <= size; ++i) map.erase(map.find(fragile(i)));
     CHECK(map.size() == 0);
+  }
+}
+
+TEST_CASE("ids in any regular pattern get tags as spread as drawn ones", "[flat_map]") {
+  constexpr std::uint64_t n = 1 << 16;
+  for (const std::uint64_t step : {std::uint64_t{1}, std::uint64_t{7}, std::uint64_t{1} << 16, std::uint64_t{1} << 40,
+                                   (std::uint64_t{1} << 32) + 1, (std::uint64_t{1} << 32) - 1,
+                                   (std::uint64_t{1} << 33) + 2, std::uint64_t{0x9e3779b97f4a7c15}}) {
+    std::vector<int> in_slot(n, 0);
+    std::set<std::uint32_t> tags;
+    for (std::uint64_t i = 0; i < n; ++i) {
+      const std::uint32_t tag = ebb::detail::tag_of(i * step);
+      tags.insert(tag);
+      ++in_slot[tag % n];
+    }
+    INFO("multiples of " << step);
+    CHECK(tags.size() > n - 64);                                    // about n² / 2^33 = 0.5 meet by chance
+    CHECK(*std::max_element(in_slot.begin(), in_slot.end()) < 16);  // of draws, 8 or 9
+    CHECK(std::count(in_slot.begin(), in_slot.end(), 0) < static_cast<int>(n / 2));  // of draws, n / e
   }
 }
 

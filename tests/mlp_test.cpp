@@ -414,6 +414,13 @@ TEST_CASE("bad shapes and options are refused by name", "[mlp]") {
     Eigen::VectorXd its(changing.parameter_count());
     REQUIRE_THROWS_WITH(changing.backward(x, out_gradient, memory, its), stale + "5");
   }
+  for (const ebb::activation kind : {ebb::activation::gelu, ebb::activation::tanh}) {
+    changing = ebb::mlp<double>(3, {.hidden = {4}, .outputs = 2});
+    changing.forward(x, memory);
+    changing = ebb::mlp<double>(3, {.hidden = {4}, .outputs = 2, .hidden_activation = kind});  // needs slopes
+    Eigen::VectorXd its(changing.parameter_count());
+    REQUIRE_THROWS_WITH(changing.backward(x, out_gradient, memory, its), stale + "5");
+  }
   network.forward(x, memory);
   REQUIRE_THROWS_WITH(network.backward(x.leftCols(4), out_gradient.leftCols(4), memory, gradient), stale + "5");
   REQUIRE_THROWS_WITH(network.backward(x, out_gradient.topRows(1), memory, gradient),

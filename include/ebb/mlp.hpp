@@ -57,6 +57,7 @@ class mlp_workspace {
   const void* owner_ = nullptr;  // which network's forward pass, over how many columns, `backward` may follow
   Eigen::Index batch_ = 0;
   std::vector<Eigen::Index> units_;  // of that network's inputs and layers: another may since have been assigned to it
+  std::vector<activation> kinds_;    // of that network's layers
 };
 
 /// A multilayer perceptron, a_l = φ_l(W_l a_(l−1) + b_l), with its gradient by backpropagation.
@@ -127,10 +128,14 @@ class mlp {
                                    random_engine* dropout = nullptr) const {
     check(x);
     const Eigen::Index batch = x.cols();
-    memory.owner_ = this;
+    memory.owner_ = nullptr;  // until everything has its memory
     memory.batch_ = batch;
     memory.units_.assign(1, inputs_);
-    for (const layer& l : layers_) memory.units_.push_back(l.units);
+    memory.kinds_.clear();
+    for (const layer& l : layers_) {
+      memory.units_.push_back(l.units);
+      memory.kinds_.push_back(l.kind);
+    }
     memory.values_.resize(std::max(memory.values_.size(), layers_.size()));
     memory.slopes_.resize(memory.values_.size());
     memory.dropped_ = dropout != nullptr && options_.dropout > 0.0;
@@ -160,8 +165,10 @@ class mlp {
       }
     }
     T* const last = memory.values_[layers_.size() - 1].data();
+    T* const columns = outputs() == 1 ? last : memory.output_.grow(outputs() * batch);
+    memory.owner_ = this;
+    Eigen::Map<matrix> output(columns, outputs(), batch);
     if (outputs() == 1) return {last, 1, batch};
-    Eigen::Map<matrix> output(memory.output_.grow(outputs() * batch), outputs(), batch);
     for (Eigen::Index first = 0; first < batch; first += detail::panel_samples)
       detail::from_panel<T>(last + outputs() * first,
                             output.middleCols(first, std::min(detail::panel_samples, batch - first)));
@@ -234,9 +241,10 @@ class mlp {
   }
 
   [[nodiscard]] bool of_this_shape(const workspace& memory) const {
-    const auto same = [](Eigen::Index units, const layer& l) { return units == l.units; };
-    return memory.units_[0] == inputs_ &&
-           std::equal(memory.units_.begin() + 1, memory.units_.end(), layers_.begin(), layers_.end(), same);
+    if (memory.units_[0] != inputs_ || memory.kinds_.size() != layers_.size()) return false;
+    for (std::size_t l = 0; l < layers_.size(); ++l)
+      if (memory.units_[l + 1] != layers_[l].units || memory.kinds_[l] != layers_[l].kind) return false;
+    return true;
   }
 
   void start() {

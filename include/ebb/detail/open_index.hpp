@@ -8,14 +8,17 @@
 #include <stdexcept>
 #include <vector>
 
-#include "ebb/detail/lane_grid.hpp"
-
 namespace ebb::detail {
 
 /// 32 well mixed bits of a hash: std::hash of an integer is that integer, and ids may be multiples of anything.
+///
+/// Every shift folds high bits into low ones before an odd product carries them up again, so that no pair of halves cancels.
 [[nodiscard]] inline std::uint32_t tag_of(std::size_t hash) noexcept {
-  constexpr std::uint64_t odd = 0x9e3779b97f4a7c15U;
-  const std::uint64_t mixed = multiply_high(hash, odd) ^ (hash * odd);
+  std::uint64_t mixed = hash;
+  mixed ^= mixed >> 32;
+  mixed *= 0x9e3779b97f4a7c15U;
+  mixed ^= mixed >> 29;
+  mixed *= 0xd6e8feb86659fd93U;
   return static_cast<std::uint32_t>(mixed ^ (mixed >> 32));
 }
 
