@@ -891,6 +891,22 @@ TEST_CASE("a merge that fails halfway leaves the store as it was", "[interest_st
   CHECK(a.interest(fragile_name(6), fragile_name(20), how, day(99)) == Approx(2 * before));
 }
 
+TEST_CASE("an assignment that fails halfway leaves the store as it was", "[interest_store]") {
+  using fragile_store = ebb::interest_store<fragile_name, fragile_name>;
+  fragile_store a;
+  fragile_store b;
+  for (int i = 0; i < 5; ++i) a.observe(fragile_name(i % 2), fragile_name(i), day(i));
+  for (int i = 0; i < 30; ++i) b.observe(fragile_name(i % 7), fragile_name(i), day(i));
+  for (int fuse = 0; fuse < 37; ++fuse) {  // 7 users' names and 30 items'
+    fragile_name::fuse = fuse;
+    CHECK_THROWS_AS(a = b, std::bad_alloc);
+    fragile_name::fuse = std::numeric_limits<int>::max();
+    CHECK((a.users() == 2 && a.items() == 5 && a.size() == 5));
+  }
+  a = b;
+  CHECK((a.users() == 7 && a.items() == 30 && a.size() == 30));
+}
+
 TEST_CASE("a prune that fails halfway deletes nothing", "[interest_store]") {
   using fragile_store = ebb::interest_store<fragile_name, fragile_name>;
   fragile_store s({.lanes = {24h}});

@@ -65,7 +65,7 @@ struct rhythm_match {
 /// Template: T, the type of the kept sums: float halves the memory; n events of an entry cost at most n/2 + 4 roundings of T. Lanes, the
 ///   number of half-lives when it is known at compile time, 0 when not (banks of 1, 4 and 8 are as fast either way).
 /// Memory:   an entry takes 8 (recent + first_use + 2·dislikes) + sizeof(T) (lanes + dislikes + 2·rhythms) + 8 bytes, and 5 to 10 more above
-///   64 items a user; for growth a user with n items has room for up to n / 4 + 2 more, but no more than n. A user takes 65 to 80 bytes; heat
+///   64 items a user; for growth a user with n items has room for up to n / 4 + 2 more, but no more than n. A user takes 75 to 86 bytes; heat
 ///   48 + 8·lanes bytes an item.
 /// Complexity: observe O(K); interest O(K) plus a scan of at most 64 integers; top O(n·K + n log k) for a user with n items; K = lanes.
 /// Threads:  const members may run at the same time; a writer needs the store for itself (see sharded_store).
@@ -96,6 +96,16 @@ class interest_store {
   /// One of several stores among which the users of a service are dealt out. It is like any other, but says so where it would be asked
   /// for what everybody did.   Errors: as the other.
   interest_store(store_options options, detail::one_of_many) : interest_store(std::move(options)) { shard_ = true; }
+
+  interest_store(const interest_store&) = default;
+  interest_store(interest_store&&) = default;
+  interest_store& operator=(interest_store&&) = default;
+  ~interest_store() = default;
+  /// A store that cannot be copied whole leaves this one as it was.
+  interest_store& operator=(const interest_store& other) {
+    interest_store copy(other);
+    return *this = std::move(copy);
+  }
 
   // --- writing
 
@@ -380,6 +390,7 @@ class interest_store {
 
   // --- the state as columns, for what is built on the store in this library: features, snapshots, rankers
 
+  /// Null for a user not known. As references into `all_users`, it holds until the next user comes or goes.
   [[nodiscard]] const user_state* find(const User& user) const {
     const auto at = kept_.users.find(user);
     return at == kept_.users.end() ? nullptr : &at->second;
