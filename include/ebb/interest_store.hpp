@@ -98,8 +98,8 @@ class interest_store {
   interest_store(store_options options, detail::one_of_many) : interest_store(std::move(options)) { shard_ = true; }
 
   interest_store(const interest_store&) = default;
-  interest_store(interest_store&&) = default;
-  interest_store& operator=(interest_store&&) = default;
+  interest_store(interest_store&&) noexcept = default;
+  interest_store& operator=(interest_store&&) noexcept = default;
   ~interest_store() = default;
   /// A store that cannot be copied whole leaves this one as it was.
   interest_store& operator=(const interest_store& other) {
