@@ -59,7 +59,7 @@ double worst_error(const std::vector<T>& gaps, const std::vector<T>& out, Exact 
 /// Calls check(way) with each way this processor has of running a pass: `way(curve, gaps, out)`.
 template <class T, class Check>
 void for_every_way([[maybe_unused]] Check check) {
-#if EBB_DECAY_PASS
+#if EBB_SIMD_LEVELS
   using span = std::span<T>;
   check([](const auto& curve, const std::vector<T>& gaps, span out) {
     return ebb::detail::run_as_built<ebb::detail::pass_kernel>(&curve, gaps.data(), out.data(), gaps.size());
@@ -87,7 +87,7 @@ TEMPLATE_TEST_CASE("a batch of exponential decay is within (1 + x) epsilon over 
   const auto x_of = [](auto gap) { return gap / 168; };
   ebb::evaluate(ebb::exponential_decay<T>(half_life), std::span<const T>(gaps), 1h, std::span<T>(out));
   CHECK(worst_error(gaps, out, x_of) <= 1);
-#if EBB_DECAY_PASS
+#if EBB_SIMD_LEVELS
   for_every_way<T>([&](auto way) {
     REQUIRE(way(ebb::detail::exponential_pass<T>(1.0 / 168), gaps, std::span<T>(out)) == gaps.size());
     CHECK(worst_error(gaps, out, x_of) <= 1);
@@ -112,7 +112,7 @@ TEMPLATE_TEST_CASE("a batch of power-law decay is within 3 (1 + x) epsilon while
     };
     ebb::evaluate(decay, std::span<const T>(gaps), 1h, std::span<T>(out));
     CHECK(worst_error(gaps, out, x_of) <= 3);
-#if EBB_DECAY_PASS
+#if EBB_SIMD_LEVELS
     for_every_way<T>([&](auto way) {
       REQUIRE(way(ebb::detail::power_law_pass<T>(rate, static_cast<T>(exponent)), gaps, std::span<T>(out)) ==
               gaps.size());
@@ -185,7 +185,7 @@ TEMPLATE_TEST_CASE("a gap's bytes do not depend on where it stands, what stands 
   for (const double exponent : exponents) check(ebb::power_law_decay<T>(half_life, {.exponent = exponent}));
 }
 
-#if EBB_DECAY_PASS
+#if EBB_SIMD_LEVELS
 TEMPLATE_TEST_CASE("vectors of 256 and of 512 bits give the same bytes", "[decay_pass]", float, double) {
   using T = TestType;
   if (!ebb::detail::has_avx512()) return;

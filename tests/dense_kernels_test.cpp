@@ -30,8 +30,8 @@ std::vector<T> random_numbers(Index size, std::uint64_t seed) {
 
 /// Calls check(way) with each way this processor has of computing a problem: `way(problem)`.
 template <class Kernel, class Check, class ByEigen>
-void for_every_way(Check check, ByEigen by_eigen) {
-  check(by_eigen);
+void for_every_way(Check check, ByEigen plain) {
+  check(plain);
 #if EBB_SIMD_LEVELS
   check([](const auto& problem) { run_as_built<Kernel>(problem); });
   if (has_avx2()) check([](const auto& problem) { run_avx2<Kernel>(problem); });
@@ -105,7 +105,7 @@ TEMPLATE_TEST_CASE("a product of panels equals plain loops at every level", "[de
               REQUIRE(right);
             }
   };
-  for_every_way<product_kernel>(check, [](const dense_product<T>& p) { product_by_eigen(p); });
+  for_every_way<product_kernel>(check, [](const dense_product<T>& p) { by_eigen(p); });
 }
 
 TEMPLATE_TEST_CASE("a gradient over several panels equals plain loops at every level", "[dense_kernels]", float,
@@ -142,7 +142,7 @@ TEMPLATE_TEST_CASE("a gradient over several panels equals plain loops at every l
             REQUIRE(right);
           }
   };
-  for_every_way<gradient_kernel>(check, [](const dense_gradient<T>& p) { gradient_by_eigen(p); });
+  for_every_way<gradient_kernel>(check, [](const dense_gradient<T>& p) { by_eigen(p); });
 }
 
 TEMPLATE_TEST_CASE("one sample equals plain loops at every level", "[dense_kernels]", float, double) {
@@ -171,7 +171,7 @@ TEMPLATE_TEST_CASE("one sample equals plain loops at every level", "[dense_kerne
           REQUIRE(right);
         }
   };
-  for_every_way<sample_kernel>(check, [](const dense_sample<T>& p) { sample_by_eigen(p); });
+  for_every_way<sample_kernel>(check, [](const dense_sample<T>& p) { by_eigen(p); });
 }
 
 TEMPLATE_TEST_CASE("one sample is the same wherever its weights begin on a cache line", "[dense_kernels]", float,
@@ -189,9 +189,9 @@ TEMPLATE_TEST_CASE("one sample is the same wherever its weights begin on a cache
           std::vector<T> out(static_cast<std::size_t>(rows + 1), untouched<T>), plain(out);
           const dense_sample<T> p{weight, weight + rows * depth, in.data(), out.data(), rows, depth, true};
           way(p);
-          dense_sample<T> by_eigen = p;
-          by_eigen.out = plain.data();
-          sample_by_eigen(by_eigen);
+          dense_sample<T> plainly = p;
+          plainly.out = plain.data();
+          by_eigen(plainly);
           bool right = out.back() == untouched<T>;
           for (std::size_t r = 0; r < out.size(); ++r)
             right = right && close(out[r], static_cast<double>(plain[r]), 100.0);
@@ -199,7 +199,7 @@ TEMPLATE_TEST_CASE("one sample is the same wherever its weights begin on a cache
           REQUIRE(right);
         }
   };
-  for_every_way<sample_kernel>(check, [](const dense_sample<T>& p) { sample_by_eigen(p); });
+  for_every_way<sample_kernel>(check, [](const dense_sample<T>& p) { by_eigen(p); });
 }
 
 TEMPLATE_TEST_CASE("NaN and infinity pass through relu and stay in their own sample", "[dense_kernels]", float,
@@ -231,7 +231,7 @@ TEMPLATE_TEST_CASE("NaN and infinity pass through relu and stay in their own sam
       }
     }
   };
-  for_every_way<product_kernel>(panels, [](const dense_product<T>& p) { product_by_eigen(p); });
+  for_every_way<product_kernel>(panels, [](const dense_product<T>& p) { by_eigen(p); });
   const auto sample = [&](const auto& way) {
     for (const Index rows : {1, 3, 4, 8, 16, 21})
       for (const T x : {nan, inf, -inf, T(1)}) {
@@ -242,7 +242,7 @@ TEMPLATE_TEST_CASE("NaN and infinity pass through relu and stay in their own sam
           REQUIRE((std::isnan(x) ? std::isnan(value) : value == std::max(T(2) * x + T(1), T(0))));
       }
   };
-  for_every_way<sample_kernel>(sample, [](const dense_sample<T>& p) { sample_by_eigen(p); });
+  for_every_way<sample_kernel>(sample, [](const dense_sample<T>& p) { by_eigen(p); });
 }
 
 TEMPLATE_TEST_CASE("a matrix comes back from its panel, which its last column or zeros fill up", "[dense_kernels]",

@@ -1126,7 +1126,7 @@ TEMPLATE_TEST_CASE("every level of instructions finds the best of a full sort, v
           for (int level = 0; level <= static_cast<int>(ebb::detail::widest_level()); ++level) {
             ebb::detail::with_lanes<0>(s.layout().lanes, [&](auto of_store) {
               ebb::detail::best_entries(s.layout(), of_store, entries, k, plan, best)
-                  .find(state->newest, static_cast<ebb::detail::vector_level>(level));
+                  .find(state->newest, static_cast<ebb::detail::processor_level>(level));
             });
             REQUIRE(best.size() == wanted);
             for (std::size_t r = 0; r < wanted; ++r) {

@@ -22,9 +22,15 @@
 
 // What the workspace holds comes from here, and not from Eigen. (Inlined, GCC takes the pairs for mismatched.)
 static int allocations = 0;
+static int until_failure = std::numeric_limits<int>::max();
+
+static void count_allocation() {
+  ++allocations;
+  if (--until_failure < 0) throw std::bad_alloc();
+}
 
 [[gnu::noinline]] void* operator new(std::size_t size) {
-  ++allocations;
+  count_allocation();
   if (void* const memory = std::malloc(size)) return memory;
   throw std::bad_alloc();
 }
@@ -33,7 +39,7 @@ static int allocations = 0;
   return std::malloc(size);
 }
 [[gnu::noinline]] void* operator new(std::size_t size, std::align_val_t alignment) {
-  ++allocations;
+  count_allocation();
   const auto unit = static_cast<std::size_t>(alignment);
   if (void* const memory = std::aligned_alloc(unit, (size + unit - 1) / unit * unit)) return memory;
   throw std::bad_alloc();
@@ -429,4 +435,30 @@ TEST_CASE("bad shapes and options are refused by name", "[mlp]") {
                       "ebb::mlp::backward: gradient must have parameter_count entries, got 3");
   REQUIRE_THROWS_WITH(network.backward(x, out_gradient, memory, gradient, output),
                       "ebb::mlp::backward: input_gradient must have the shape of x, got (2, 5)");
+}
+
+TEST_CASE("a forward pass that runs out of memory is none that backward follows", "[mlp]") {
+  const ebb::mlp<double> network(3, {.hidden = {4, 5}, .outputs = 2, .hidden_activation = activation::tanh});
+  const Eigen::MatrixXd few = Eigen::MatrixXd::Ones(3, 16), many = Eigen::MatrixXd::Ones(3, 500);
+  const Eigen::MatrixXd output_gradient = Eigen::MatrixXd::Ones(2, 500);
+  Eigen::VectorXd gradient(network.parameter_count());
+  int failures = 0;
+  for (int fuse = 0;; ++fuse) {
+    ebb::mlp_workspace<double> memory;
+    network.forward(few, memory);
+    bool failed = false;
+    until_failure = fuse;
+    try {
+      network.forward(many, memory);
+    } catch (const std::bad_alloc&) {
+      failed = true;
+    }
+    until_failure = std::numeric_limits<int>::max();
+    if (!failed) break;
+    ++failures;
+    REQUIRE_THROWS_AS(network.backward(many, output_gradient, memory, gradient), std::invalid_argument);
+    REQUIRE_THROWS_AS(network.backward(few, output_gradient.leftCols(16), memory, gradient), std::invalid_argument);
+  }
+  REQUIRE(failures ==
+          7);  // x, two activations' values and slopes each, the last layer's values, the output; scratch had its size
 }

@@ -159,7 +159,7 @@ class exponential_decay : public detail::exponent_decay<exponential_decay<T>, T>
   void exponent(X&) const {}
 
   using detail::calibrated_decay<exponential_decay, T>::evaluate;
-#if EBB_DECAY_PASS
+#if EBB_SIMD_LEVELS
   /// Called by `ebb::evaluate`; stops at a bad gap and returns how many it did before.
   [[nodiscard]] std::size_t evaluate(std::span<const T> gaps, duration unit,
                                      std::span<T> out) const requires detail::has_pass<T> {
@@ -217,7 +217,7 @@ class power_law_decay : public detail::exponent_decay<power_law_decay<T>, T> {
   }
 
   using detail::calibrated_decay<power_law_decay, T>::evaluate;
-#if EBB_DECAY_PASS
+#if EBB_SIMD_LEVELS
   /// Called by `ebb::evaluate`; stops at a bad gap and returns how many it did before.
   [[nodiscard]] std::size_t evaluate(std::span<const T> gaps, duration unit,
                                      std::span<T> out) const requires detail::has_pass<T> {

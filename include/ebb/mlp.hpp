@@ -38,6 +38,18 @@ struct mlp_options {
 template <std::floating_point T>
 class mlp;
 
+namespace detail {
+
+struct mlp_layer {
+  Eigen::Index fan_in, units;
+  Eigen::Index offset;  // of W in the flat vector; b follows it
+  activation kind;
+
+  [[nodiscard]] friend bool operator==(const mlp_layer&, const mlp_layer&) = default;
+};
+
+}  // namespace detail
+
 /// What a pass through an `mlp` leaves behind and the next one reuses; one per thread, for any number of networks.
 ///
 /// Memory grows to the largest batch seen and is kept: passes over batches no larger allocate nothing. (Where Eigen has
@@ -56,8 +68,7 @@ class mlp_workspace {
   T scale_ = T(1);
   const void* owner_ = nullptr;  // which network's forward pass, over how many columns, `backward` may follow
   Eigen::Index batch_ = 0;
-  std::vector<Eigen::Index> units_;  // of that network's inputs and layers: another may since have been assigned to it
-  std::vector<activation> kinds_;    // of that network's layers
+  std::vector<detail::mlp_layer> layers_;  // of that network: another may since have been assigned to it
 };
 
 /// A multilayer perceptron, a_l = φ_l(W_l a_(l−1) + b_l), with its gradient by backpropagation.
@@ -130,12 +141,7 @@ class mlp {
     const Eigen::Index batch = x.cols();
     memory.owner_ = nullptr;  // until everything has its memory
     memory.batch_ = batch;
-    memory.units_.assign(1, inputs_);
-    memory.kinds_.clear();
-    for (const layer& l : layers_) {
-      memory.units_.push_back(l.units);
-      memory.kinds_.push_back(l.kind);
-    }
+    memory.layers_ = layers_;
     memory.values_.resize(std::max(memory.values_.size(), layers_.size()));
     memory.slopes_.resize(memory.values_.size());
     memory.dropped_ = dropout != nullptr && options_.dropout > 0.0;
@@ -164,15 +170,17 @@ class mlp {
         in = values;
       }
     }
-    T* const last = memory.values_[layers_.size() - 1].data();
-    T* const columns = outputs() == 1 ? last : memory.output_.grow(outputs() * batch);
+    T* output = memory.values_[layers_.size() - 1].data();
+    if (outputs() > 1) {  // else the panels are the output
+      const T* const panels = output;
+      output = memory.output_.grow(outputs() * batch);
+      Eigen::Map<matrix> columns(output, outputs(), batch);
+      for (Eigen::Index first = 0; first < batch; first += detail::panel_samples)
+        detail::from_panel<T>(panels + outputs() * first,
+                              columns.middleCols(first, std::min(detail::panel_samples, batch - first)));
+    }
     memory.owner_ = this;
-    Eigen::Map<matrix> output(columns, outputs(), batch);
-    if (outputs() == 1) return {last, 1, batch};
-    for (Eigen::Index first = 0; first < batch; first += detail::panel_samples)
-      detail::from_panel<T>(last + outputs() * first,
-                            output.middleCols(first, std::min(detail::panel_samples, batch - first)));
-    return {output.data(), outputs(), batch};
+    return {output, outputs(), batch};
   }
 
   /// gradient = ∂ loss / ∂ parameters, from ∂ loss / ∂ output of the forward pass that `memory` holds.
@@ -194,7 +202,7 @@ class mlp {
 
   /// output = the outputs for a batch; a column's answer does not depend on the others beyond rounding.
   ///
-  /// x: (inputs, batch), output: (outputs, batch). No dropout.
+  /// x: (inputs, batch), output: (outputs, batch), which must not overlap. No dropout.
   void predict(const Eigen::Ref<const matrix>& x, Eigen::Ref<matrix> output, workspace& memory) const {
     check(x);
     detail::require(output.rows() == outputs() && output.cols() == x.cols(), "mlp::predict",
@@ -230,21 +238,10 @@ class mlp {
  private:
   static constexpr Eigen::Index block = 4 * detail::panel_samples;  // columns that `backward` works on at a time
 
-  struct layer {
-    Eigen::Index fan_in, units;
-    Eigen::Index offset;  // of W in the flat vector; b follows it
-    activation kind;
-  };
+  using layer = detail::mlp_layer;
 
   void check(const Eigen::Ref<const matrix>& x) const {
     detail::require(x.rows() == inputs_, "mlp", "x must have as many rows as the network has inputs", x.rows());
-  }
-
-  [[nodiscard]] bool of_this_shape(const workspace& memory) const {
-    if (memory.units_[0] != inputs_ || memory.kinds_.size() != layers_.size()) return false;
-    for (std::size_t l = 0; l < layers_.size(); ++l)
-      if (memory.units_[l + 1] != layers_[l].units || memory.kinds_[l] != layers_[l].kind) return false;
-    return true;
   }
 
   void start() {
@@ -361,7 +358,7 @@ class mlp {
   void propagate_back(const Eigen::Ref<const matrix>& x, const Eigen::Ref<const matrix>& output_gradient,
                       workspace& memory, Eigen::Ref<vector> gradient, Eigen::Ref<matrix>* input_gradient) const {
     check(x);
-    detail::require(memory.owner_ == this && memory.batch_ == x.cols() && of_this_shape(memory), "mlp::backward",
+    detail::require(memory.owner_ == this && memory.batch_ == x.cols() && memory.layers_ == layers_, "mlp::backward",
                     "the workspace must hold this network's forward pass over x, columns", memory.batch_);
     detail::require(output_gradient.rows() == outputs() && output_gradient.cols() == x.cols(), "mlp::backward",
                     "output_gradient must have (outputs, batch) entries", detail::shape(output_gradient));

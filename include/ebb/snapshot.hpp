@@ -53,7 +53,7 @@ void write_snapshot(const Store& store, std::ostream& out, snapshot_format forma
 /// Users go straight to their shards, with the heat of their entries to within n/2 + 4 roundings of T, n the events of an entry; heat of
 /// entries pruned before goes to the first.   Memory: the result, 8 bytes an item, and one block or record; for shards, the items' names and
 /// heat as well. A size that a damaged file tells is not believed: memory grows with the bytes that came.
-/// Files of version 1, which versions before wrote, are read too.
+/// Files of version 1, which versions before wrote, are read too. Checks find damage, not forgers: read files of those you trust.
 /// Errors: snapshot_error "ebb::read_snapshot: …" for one that is cut short, corrupt, of another version, type or shape;
 ///         std::invalid_argument unless 1 <= shards <= 65536.
 template <class Store>

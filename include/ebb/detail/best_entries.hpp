@@ -15,7 +15,7 @@
 #include "ebb/detail/entry_table.hpp"
 #include "ebb/detail/interest_bounds.hpp"
 #include "ebb/detail/lane_read.hpp"
-#include "ebb/detail/vector_level.hpp"
+#include "ebb/detail/simd_levels.hpp"
 
 namespace ebb::detail {
 
@@ -23,8 +23,8 @@ namespace ebb::detail {
 inline constexpr std::size_t bound_group = 128;
 
 /// The next of `groups` groups with a bound not below `least`, from `group` on: bit j of words[w] says whether its number 32 w + j is.
-inline EBB_LEVEL_INLINE std::size_t next_group(const float* bounds, std::size_t group, std::size_t groups, float least,
-                                               std::uint32_t* words) {
+EBB_INLINE std::size_t next_group(const float* bounds, std::size_t group, std::size_t groups, float least,
+                                  std::uint32_t* words) {
   for (; group < groups; ++group) {
     const float* const of_group = bounds + group * bound_group;
     std::int32_t any = 0;
@@ -45,7 +45,7 @@ inline EBB_LEVEL_INLINE std::size_t next_group(const float* bounds, std::size_t 
 /// A number that at least k and mostly few more of n bounds >= 0 reach; k <= n.
 ///
 /// The numbers that reach it are counted for the highest of each of several parts only, if those are many for k.
-inline EBB_LEVEL_INLINE float reached_by(const float* bounds, std::size_t n, std::size_t k) {
+EBB_INLINE float reached_by(const float* bounds, std::size_t n, std::size_t k) {
   constexpr std::size_t parts = 128;
   float highest_of[parts];
   if (n > parts && k <= parts / 4) {
@@ -61,7 +61,7 @@ inline EBB_LEVEL_INLINE float reached_by(const float* bounds, std::size_t n, std
   }
   const auto wanted = static_cast<std::int32_t>(k);
   const auto enough = static_cast<std::int32_t>(k + k / 4);
-  const auto count = [&](std::int32_t bits) EBB_LEVEL_INLINE {
+  const auto count = [&](std::int32_t bits) EBB_ALWAYS_INLINE {
     const auto least = std::bit_cast<float>(bits);
     std::int32_t reached = 0;
     for (std::size_t i = 0; i < n; ++i) reached += bounds[i] >= least ? 1 : 0;
@@ -107,7 +107,7 @@ class best_entries {
   }
 
   /// `newest`: the user's newest event, not before any entry's.
-  void find(lane_grid::ticks newest, vector_level level = widest_level()) {
+  void find(lane_grid::ticks newest, processor_level level = widest_level()) {
     constexpr std::size_t worth_bounds = 32;
     const std::size_t n = entries_.size();
     if (k_ == 0) return;
@@ -123,7 +123,7 @@ class best_entries {
   static constexpr std::size_t most_at_once = 8192;
   static constexpr float done = -1;
 
-  void find_by_bounds(lane_grid::ticks newest, vector_level level) {
+  void find_by_bounds(lane_grid::ticks newest, processor_level level) {
     interest_bounds<T, Lanes> bounds_of(layout_.grid, lanes_, plan_, newest, level);
     const double scale = std::ldexp(1 - 1e-5, -bounds_of.exponent());
     const std::size_t n = entries_.size();
@@ -145,7 +145,7 @@ class best_entries {
       if (best_.size() < k_) {
         float likely = 0;
         const std::size_t wanted = std::min(part.count, k_ - best_.size());
-        run_at(level, [&](auto) EBB_LEVEL_INLINE { likely = reached_by(bounds_.get(), part.count, wanted); });
+        call_at(level, [&](auto) EBB_ALWAYS_INLINE { likely = reached_by(bounds_.get(), part.count, wanted); });
         visit(begin, groups, level, likely, scale);
       }
       visit(begin, groups, level, 0, scale);
@@ -162,11 +162,11 @@ class best_entries {
   }
 
   /// Considers, once, the entries of a chunk whose bound is at least `likely` and what can still be reached.
-  void visit(std::size_t begin, std::size_t groups, vector_level level, float likely, double scale) {
+  void visit(std::size_t begin, std::size_t groups, processor_level level, float likely, double scale) {
     std::uint32_t words[bound_group / 32];
     float least = std::max(likely, reachable(scale));
     for (std::size_t group = 0;; ++group) {
-      run_at(level, [&](auto) EBB_LEVEL_INLINE { group = next_group(bounds_.get(), group, groups, least, words); });
+      call_at(level, [&](auto) EBB_ALWAYS_INLINE { group = next_group(bounds_.get(), group, groups, least, words); });
       if (group == groups) return;
       for (std::size_t w = 0; w < bound_group / 32; ++w) {
         for (std::uint32_t word = words[w]; word != 0; word &= word - 1) {

@@ -15,11 +15,10 @@
 // Whole arrays through 2^(−x) and (1 + x)^(−p), one read and one write a number, in loops the compiler makes vectors of.
 //
 // Each pass exists once for every level of instructions, as simd_levels.hpp has it. Left unvectorised, these formulas are
-// slower than std::exp; where vectors cannot be counted on, EBB_DECAY_PASS is 0 and the families keep to Eigen's functions.
+// slower than std::exp; where vectors cannot be counted on, EBB_SIMD_LEVELS is 0 and the families keep to Eigen's functions.
 // So they must where the compiler may reorder sums, because the rounding to a whole number below would be simplified away.
-#define EBB_DECAY_PASS EBB_SIMD_LEVELS
 
-#if EBB_DECAY_PASS
+#if EBB_SIMD_LEVELS
 
 #if defined(__clang__)
 // A build that optimises too little for vectors would be warned that it has none.
@@ -248,6 +247,6 @@ template <class Curve, class T>
 #pragma clang diagnostic pop
 #endif
 
-#endif  // EBB_DECAY_PASS
+#endif  // EBB_SIMD_LEVELS
 
 #endif  // EBB_DETAIL_DECAY_PASS_HPP

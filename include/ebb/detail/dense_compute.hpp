@@ -23,9 +23,9 @@ using panel_view = Eigen::Map<Eigen::Matrix<std::remove_const_t<T>, Eigen::Dynam
 template <class T>
 using const_panel_view = Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>>;
 
-/// Eigen's way of a dense_product; a panel by column is (samples, units).
+/// Eigen's way; a panel by column is (samples, units).
 template <class T>
-void product_by_eigen(const dense_product<T>& p) {
+void by_eigen(const dense_product<T>& p) {
   using stride = Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>;
   using matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
   const Eigen::Map<const matrix, 0, stride> weight(p.weight, p.rows, p.depth, stride(p.depth_step, p.row_step));
@@ -40,7 +40,7 @@ void product_by_eigen(const dense_product<T>& p) {
 }
 
 template <class T>
-void gradient_by_eigen(const dense_gradient<T>& p) {
+void by_eigen(const dense_gradient<T>& p) {
   panel_view<T> weight(p.weight, p.rows, p.depth);
   Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, 1>> bias(p.bias, p.rows);
   if (!p.add) {
@@ -56,7 +56,7 @@ void gradient_by_eigen(const dense_gradient<T>& p) {
 }
 
 template <class T>
-void sample_by_eigen(const dense_sample<T>& p) {
+void by_eigen(const dense_sample<T>& p) {
   using vector = Eigen::Matrix<T, Eigen::Dynamic, 1>;
   Eigen::Map<vector> out(p.out, p.rows);
   out = Eigen::Map<const vector>(p.bias, p.rows);
@@ -64,26 +64,12 @@ void sample_by_eigen(const dense_sample<T>& p) {
   if (p.relu) out = out.unaryExpr(rectified<T>());
 }
 
-template <class T>
-void compute(const dense_product<T>& p) {
+template <template <class> class Problem, class T>
+void compute(const Problem<T>& p) {
 #if EBB_SIMD_LEVELS
-  if constexpr (has_kernels<T>) return run_best<product_kernel>(p);
+  if constexpr (has_kernels<T>) return run_best<typename Problem<T>::kernel>(p);
 #endif
-  product_by_eigen(p);
-}
-template <class T>
-void compute(const dense_gradient<T>& p) {
-#if EBB_SIMD_LEVELS
-  if constexpr (has_kernels<T>) return run_best<gradient_kernel>(p);
-#endif
-  gradient_by_eigen(p);
-}
-template <class T>
-void compute(const dense_sample<T>& p) {
-#if EBB_SIMD_LEVELS
-  if constexpr (has_kernels<T>) return run_best<sample_kernel>(p);
-#endif
-  sample_by_eigen(p);
+  by_eigen(p);
 }
 
 }  // namespace ebb::detail

@@ -12,6 +12,10 @@
 
 namespace ebb::detail {
 
+struct product_kernel;
+struct gradient_kernel;
+struct sample_kernel;
+
 /// What becomes of a product before it is stored: nothing, relu, or a slope's factor, from `factor`: as it is, or
 /// `scale` where a value is > 0 and 0 elsewhere, which are relu's slopes.
 enum class dense_after : unsigned char { nothing, relu, where_positive, times };
@@ -19,6 +23,8 @@ enum class dense_after : unsigned char { nothing, relu, where_positive, times };
 /// out = after(weight · in + bias): (rows, depth) by (depth, samples), in and out panels.
 template <class T>
 struct dense_product {
+  using kernel = product_kernel;
+
   const T* weight;  // its (r, k) is at r · row_step + k · depth_step
   Eigen::Index row_step, depth_step;
   const T* bias;                      // (rows), or null
@@ -33,6 +39,8 @@ struct dense_product {
 /// gradient = or += delta · inᵀ and row sums of delta, over the panels of a block of samples.
 template <class T>
 struct dense_gradient {
+  using kernel = gradient_kernel;
+
   const T* delta;                     // panels (rows, samples), one after another
   const T* in;                        // panels (depth, samples)
   T* weight;                          // (rows, depth), by column
@@ -44,6 +52,8 @@ struct dense_gradient {
 /// out = weight · in + bias for one sample, then relu if wanted.
 template <class T>
 struct dense_sample {
+  using kernel = sample_kernel;
+
   const T* weight;  // (rows, depth), by column
   const T* bias;    // (rows)
   const T* in;      // (depth)

@@ -92,9 +92,6 @@ class flat_map {
   }
   Value& operator[](const Key& key) { return try_emplace(key).first->second; }
 
-  /// Room for so many pairs without rehashing.
-  void reserve(std::size_t pairs) { index_.reserve(pairs); }
-
   /// Takes a pair out; returns where the pair now stands that took its place, or the end.
   iterator erase(iterator at) noexcept {
     const std::size_t place = at.place();

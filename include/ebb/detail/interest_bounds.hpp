@@ -13,7 +13,12 @@
 
 #include "ebb/detail/lane_read.hpp"
 #include "ebb/detail/row_products.hpp"
-#include "ebb/detail/vector_level.hpp"
+#include "ebb/detail/simd_levels.hpp"
+
+#if defined(__clang__)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wpass-failed"
+#endif
 
 namespace ebb::detail {
 
@@ -50,7 +55,7 @@ class interest_bounds {
  public:
   /// `newest`: the user's newest event, not before any entry's.
   interest_bounds(const lane_grid& grid, Lanes lanes, const read_plan& plan, lane_grid::ticks newest,
-                  vector_level level)
+                  processor_level level)
       : lanes_(lanes), level_(level), newest_(static_cast<std::uint64_t>(newest)) {
     std::int64_t exponents[max_lanes];
     for (int k = 0; k < lanes; ++k) {
@@ -75,11 +80,11 @@ class interest_bounds {
   /// bounds[i] · 2^exponent() is above entry i's interest, or below it by no more than a relative 1e-5 and 2^-120; it is no
   /// number where a sum is beyond a float.
   void operator()(const bound_rows<T>& rows, float* bounds) {
-    run_at(level_, [&](auto level) EBB_LEVEL_INLINE {
+    call_at(level_, [&](auto level) EBB_ALWAYS_INLINE {
       if constexpr (is_one) {
-        bound_one<decltype(level)::value>(rows, bounds);
+        bound_one<decltype(level)>(rows, bounds);
       } else {
-        bound_several<decltype(level)::value>(rows, bounds);
+        bound_several<decltype(level)>(rows, bounds);
       }
     });
   }
@@ -100,8 +105,8 @@ class interest_bounds {
   static constexpr int smallest = -64;  // a factor is at least 2^smallest: far from what is slow to multiply by
   static constexpr std::size_t block = 128;
 
-  template <vector_level Level>
-  inline EBB_LEVEL_INLINE void bound_one(const bound_rows<T>& rows, float* bounds) const {
+  template <class Level>
+  EBB_INLINE void bound_one(const bound_rows<T>& rows, float* bounds) const {
     if (rows.sums_apart == 1 && rows.times_apart == 1) {
       constexpr std::integral_constant<std::size_t, 1> one;
       bound_one<Level>(rows, one, one, bounds);
@@ -110,19 +115,18 @@ class interest_bounds {
     }
   }
 
-  template <vector_level Level, class Apart>
-  inline EBB_LEVEL_INLINE void bound_one(const bound_rows<T>& rows, Apart sums_apart, Apart times_apart,
-                                         float* bounds) const {
+  template <class Level, class Apart>
+  EBB_INLINE void bound_one(const bound_rows<T>& rows, Apart sums_apart, Apart times_apart, float* bounds) const {
     const factors_type factors = factors_;
     const std::uint64_t newest = newest_;
     const T* const sums = rows.sums;
     const lane_grid::ticks* const times = rows.times;
     const std::size_t n = rows.count;
-    EBB_LEVEL_INDEPENDENT
+    EBB_INDEPENDENT
     for (std::size_t i = 0; i < n; ++i) {
       const std::uint64_t age = newest - static_cast<std::uint64_t>(times[i * times_apart]);
       float rounded = 0;
-      if constexpr (Level == vector_level::avx512) {
+      if constexpr (Level::bytes == 64) {
         rounded = static_cast<float>(age);
       } else {  // without a conversion of 64-bit numbers: down to 2^12 ticks
         rounded = static_cast<float>(std::bit_cast<double>((age >> 12) | bits_of_2_to_64) - 0x1p64);
@@ -141,15 +145,15 @@ class interest_bounds {
   }
 
   /// The rows up to `row`, each for the youngest age that takes it.
-  template <vector_level Level>
-  inline EBB_LEVEL_INLINE void fill(std::size_t row) {
+  template <class Level>
+  EBB_INLINE void fill(std::size_t row) {
     const factors_type factors = factors_;  // here no store can change them
     const auto eighth = static_cast<double>(std::int64_t{1} << (unit_exponent_ - 3));
     float* to = table_.get() + (filled_ << pitch_exponent());
     for (std::size_t r = filled_; r <= row; ++r, to += std::size_t{1} << pitch_exponent()) {
       const auto eighths = static_cast<std::int64_t>((8 + (r & 7)) << (r >> 3)) - 8;
       const auto age = static_cast<float>(static_cast<double>(eighths) * eighth);
-#if EBB_LEVEL_VECTORS
+#if EBB_SIMD_VECTORS
       row_products<vector<Level>>::fill(factors, (1 << pitch_exponent()) / vector<Level>, age, to);
 #else
       for (int k = 0; k < 1 << pitch_exponent(); ++k) to[k] = factors.at(k, age);
@@ -160,15 +164,15 @@ class interest_bounds {
 
   /// Places in the table of the rows of at most `block` entries, and a row not before any of theirs.
   template <class Apart>
-  [[nodiscard]] inline EBB_LEVEL_INLINE std::size_t find_rows(const lane_grid::ticks* times, Apart apart, std::size_t n,
-                                                              std::uint64_t* places) const {
+  [[nodiscard]] EBB_INLINE std::size_t find_rows(const lane_grid::ticks* times, Apart apart, std::size_t n,
+                                                 std::uint64_t* places) const {
     // The age and one unit more as a double: its exponent and the three bits after it count the rows from one unit on.
     const std::uint64_t base = bits_of_2_to_64 + ((std::uint64_t{1} << unit_exponent_) >> 12);
     const std::uint64_t first = static_cast<std::uint64_t>(1023 + unit_exponent_) << 52;
     const double oldest = std::bit_cast<double>(first + (std::uint64_t{last_row_} << 49));
     const std::uint64_t newest = newest_;
     std::uint64_t all = 0;
-    EBB_LEVEL_INDEPENDENT
+    EBB_INDEPENDENT
     for (std::size_t i = 0; i < n; ++i) {
       const std::uint64_t age = newest - static_cast<std::uint64_t>(times[i * apart]);
       const double older = std::bit_cast<double>((age >> 12) + base) - 0x1p64;
@@ -179,11 +183,11 @@ class interest_bounds {
     return std::min<std::size_t>(all, last_row_);
   }
 
-#if EBB_LEVEL_VECTORS
+#if EBB_SIMD_VECTORS
   /// The bounds of the first entries of a block, as many as there are whole vectors of; how many that are.
-  template <vector_level Level, class Apart>
-  [[nodiscard]] inline EBB_LEVEL_INLINE std::size_t multiply(const T* sums, Apart apart, const std::uint64_t* places,
-                                                             std::size_t n, std::size_t readable, float* bounds) const {
+  template <class Level, class Apart>
+  [[nodiscard]] EBB_INLINE std::size_t multiply(const T* sums, Apart apart, const std::uint64_t* places, std::size_t n,
+                                                std::size_t readable, float* bounds) const {
     constexpr int at_once = vector<Level>;
     using products = row_products<at_once>;
     const auto chunks = chunks_of<at_once>();
@@ -199,8 +203,8 @@ class interest_bounds {
   }
 #endif
 
-  template <vector_level Level>
-  inline EBB_LEVEL_INLINE void bound_several(const bound_rows<T>& rows, float* bounds) {
+  template <class Level>
+  EBB_INLINE void bound_several(const bound_rows<T>& rows, float* bounds) {
     std::uint64_t places[block];
     for (std::size_t from = 0; from < rows.count; from += block) {
       const std::size_t n = std::min(block, rows.count - from);
@@ -211,7 +215,7 @@ class interest_bounds {
       if (filled_ <= last) fill<Level>(last);
       const T* const sums = rows.sums + from * rows.sums_apart;
       std::size_t i = 0;
-#if EBB_LEVEL_VECTORS
+#if EBB_SIMD_VECTORS
       const std::size_t readable = rows.readable - from * rows.sums_apart;
       if constexpr (!std::same_as<Lanes, int>) {
         constexpr std::integral_constant<std::size_t, Lanes::value> lanes;
@@ -230,9 +234,9 @@ class interest_bounds {
   }
 
   /// Lanes, and rows, to take at a time.
-  template <vector_level Level>
+  template <class Level>
   static constexpr int vector = [] {
-    constexpr int widest = std::clamp(vector_bytes<Level> / static_cast<int>(sizeof(T)), 4, 8);
+    constexpr int widest = std::clamp(static_cast<int>(Level::bytes / sizeof(T)), 4, 8);
     if constexpr (std::same_as<Lanes, int>) {
       return widest;
     } else {
@@ -262,7 +266,7 @@ class interest_bounds {
   static constexpr std::uint64_t bits_of_2_to_64 = 0x43f0000000000000;
 
   Lanes lanes_;
-  vector_level level_;
+  processor_level level_;
   std::uint64_t newest_;
   int exponent_ = -1000;
   int unit_exponent_ = 0;
@@ -273,5 +277,9 @@ class interest_bounds {
 };
 
 }  // namespace ebb::detail
+
+#if defined(__clang__)
+#pragma clang diagnostic pop
+#endif
 
 #endif  // EBB_DETAIL_INTEREST_BOUNDS_HPP

@@ -7,7 +7,8 @@
 #include <cstdint>
 #include <cstring>
 
-#include "ebb/detail/vector_level.hpp"
+#include "ebb/detail/simd_levels.hpp"
+#include "ebb/detail/simd_vector.hpp"
 
 namespace ebb::detail {
 
@@ -22,36 +23,34 @@ struct lane_factors {
   float places[Places] = {};  // higher by `positive`
   float limits[Places] = {};
 
-  [[nodiscard]] inline EBB_LEVEL_INLINE float at(int k, float age) const {
+  [[nodiscard]] EBB_INLINE float at(int k, float age) const {
     const float above = places[k] - age * rates[k];
     const auto cells = static_cast<std::int32_t>(above > limits[k] ? above : limits[k]);
     return std::bit_cast<float>(weights[k] + (static_cast<std::uint32_t>(cells) << 23));
   }
 };
 
-#if EBB_LEVEL_VECTORS
+#if EBB_SIMD_VECTORS
 template <class T, int N>
-struct lane_vector {
-  using type __attribute__((vector_size(sizeof(T) * N))) = T;
-};
+using lane_vector = typename simd_vector<T, sizeof(T) * N>::type;
 
 /// Sums of products of rows, `N` lanes at a time and as many rows.
 template <int N>
 struct row_products {
-  using values = typename lane_vector<float, N>::type;
+  using values = lane_vector<float, N>;
   static constexpr int levels = N == 4 ? 2 : 3;
 
   template <class T>
-  static inline EBB_LEVEL_INLINE void load(const T* from, values& to) {
-    typename lane_vector<T, N>::type numbers;
+  EBB_INLINE static void load(const T* from, values& to) {
+    lane_vector<T, N> numbers;
     std::memcpy(&numbers, from, sizeof numbers);
     to = __builtin_convertvector(numbers, values);
   }
 
   /// `factors` at one age.
   template <int Places>
-  static inline EBB_LEVEL_INLINE void fill(const lane_factors<Places>& factors, int chunks, float age, float* to) {
-    using bits = typename lane_vector<std::uint32_t, N>::type;
+  EBB_INLINE static void fill(const lane_factors<Places>& factors, int chunks, float age, float* to) {
+    using bits = lane_vector<std::uint32_t, N>;
     for (std::ptrdiff_t c = 0; c < chunks; ++c) {
       bits weights;
       values rates;
@@ -63,15 +62,14 @@ struct row_products {
       load(factors.limits + c * N, limits);
       above -= rates * age;
       above = above > limits ? above : limits;
-      weights += reinterpret_cast<bits>(__builtin_convertvector(above, typename lane_vector<std::int32_t, N>::type))
-                 << 23;
+      weights += reinterpret_cast<bits>(__builtin_convertvector(above, lane_vector<std::int32_t, N>)) << 23;
       std::memcpy(to + c * N, &weights, sizeof weights);
     }
   }
 
   /// Entry i's products, added up to N numbers.
   template <class T, class Chunks>
-  static inline EBB_LEVEL_INLINE void multiply(Chunks chunks, const T* sums, const float* factors, values& out) {
+  EBB_INLINE static void multiply(Chunks chunks, const T* sums, const float* factors, values& out) {
     values a;
     values b;
     load(sums, a);
@@ -86,8 +84,8 @@ struct row_products {
 
   /// 2^Level rows from row i on: N / 2^Level numbers of each, the rows' in the order that ends with one of each in place.
   template <int Level, class T, class Chunks>
-  static inline EBB_LEVEL_INLINE void add_up(Chunks chunks, const T* sums, std::size_t apart, const float* table,
-                                             const std::uint64_t* rows, values& out) {
+  EBB_INLINE static void add_up(Chunks chunks, const T* sums, std::size_t apart, const float* table,
+                                const std::uint64_t* rows, values& out) {
     if constexpr (Level == 0) {
       multiply(chunks, sums, table + *rows, out);
     } else {

@@ -8,7 +8,7 @@
 
 // Vectors as GCC and clang both know them. They are passed by reference alone: a call by value would depend on the level.
 
-#if EBB_SIMD_LEVELS
+#if EBB_SIMD_VECTORS
 
 namespace ebb::detail {
 
@@ -43,6 +43,6 @@ EBB_INLINE T sum_of(const typename simd_vector<T, Bytes>::type& v) {
 
 }  // namespace ebb::detail
 
-#endif  // EBB_SIMD_LEVELS
+#endif  // EBB_SIMD_VECTORS
 
 #endif  // EBB_DETAIL_SIMD_VECTOR_HPP

@@ -170,6 +170,7 @@ class snapshot_reader {
   template <class Note>
   void take_items(const item_columns& columns, std::size_t items, std::size_t n, name_reader<Item> names, Note note) {
     const saved_rows<double> rows(columns.rows, n);
+    rows.check(kept_.heat_layout);
     if (kept_.options.heat && items > n) throw snapshot_error("a column has the wrong length");
     for (std::size_t i = 0; i < items; ++i) {
       const std::size_t number = kept_.items.size();
@@ -216,7 +217,6 @@ class snapshot_reader {
   template <class Note>
   void restore_heat(const saved_rows<double>& rows, Note note) {
     const entry_layout& layout = kept_.heat_layout;
-    rows.check(layout);
     rows.append_to(kept_.heat, layout, rows.items);
     for (std::size_t i = 0; i < rows.size; ++i) {
       const auto row = kept_.heat.row(layout, rows.items[i]);
@@ -229,7 +229,6 @@ class snapshot_reader {
   template <class Note>
   void add_heat(const saved_rows<double>& rows, Note note) {
     const entry_layout& layout = kept_.heat_layout;
-    rows.check(layout);
     for (std::size_t i = 0; i < rows.size; ++i) {
       const std::uint32_t item = rows.items[i];
       if (item >= kept_.heat.size()) throw snapshot_error("there is heat of an item that is not there");
