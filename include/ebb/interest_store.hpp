@@ -10,7 +10,6 @@
 #include <functional>
 #include <limits>
 #include <optional>
-#include <span>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -21,6 +20,7 @@
 #include "ebb/detail/entry_table.hpp"
 #include "ebb/detail/lane_read.hpp"
 #include "ebb/detail/lane_row.hpp"
+#include "ebb/detail/prune_entries.hpp"
 #include "ebb/detail/store_state.hpp"
 #include "ebb/store_options.hpp"
 #include "ebb/time.hpp"
@@ -242,12 +242,8 @@ class interest_store {
   /// Forgets an item for every user, its heat included; false for one nobody did anything to. Complexity: O(users).
   bool forget_item(const Item& item) { return kept_.forget_item(item); }
 
-  /// An entry that `prune` removed.
-  struct pruned {
-    User user;
-    Item item;
-    double interest;
-  };
+  /// An entry that `prune` removed: user, item, interest.
+  using pruned = detail::pruned_entry<User, Item>;
 
   /// Deletes the entries whose interest at `now` is below `threshold` and, of each user, all but the `keep` highest; returns them.
   ///
@@ -257,36 +253,7 @@ class interest_store {
   std::vector<pruned> prune(const reading& how, time_point now, double threshold,
                             std::size_t keep = std::numeric_limits<std::size_t>::max()) {
     detail::require(threshold >= 0, "interest_store::prune", "threshold must be >= 0", threshold);
-    const detail::read_plan plan = plan_of(how, now);
-    struct part {
-      typename detail::store_state<User, Item, T>::user_map::iterator user;
-      std::size_t begin;
-    };
-    std::vector<pruned> removed;  // all lists are made before anything is deleted
-    std::vector<std::uint32_t> positions;
-    std::vector<part> parts;
-    std::vector<detail::scored_entry> scores;
-    for (auto at = kept_.users.begin(); at != kept_.users.end(); ++at) {
-      if (at->second.newest > ticks_of(now)) continue;
-      const table& entries = at->second.entries;
-      const std::size_t begin = positions.size();
-      score_all(entries, plan, scores);
-      std::sort(scores.begin(), scores.end());
-      for (std::size_t r = 0; r < scores.size(); ++r) {
-        const double interest = interest_of(scores[r]);
-        if (r < keep && interest >= threshold) continue;
-        removed.push_back({at->first, kept_.items[entries.item(scores[r].position)], interest});
-        positions.push_back(scores[r].position);
-      }
-      if (begin < positions.size()) parts.push_back({at, begin});
-    }
-    // From the last user back: one that goes leaves its place to one that is done already, and no other moves.
-    for (std::size_t end = positions.size(); !parts.empty(); parts.pop_back()) {
-      const part& p = parts.back();
-      kept_.remove_entries(p.user, std::span(positions).subspan(p.begin, end - p.begin));
-      end = p.begin;
-    }
-    return removed;
+    return detail::prune_entries<Lanes>(kept_, plan_of(how, now), ticks_of(now), threshold, keep);
   }
 
   // --- reading
@@ -323,7 +290,7 @@ class interest_store {
     });
     out.reserve(scores.size());
     for (const detail::scored_entry& s : scores)
-      out.push_back({kept_.items[state->entries.item(s.position)], interest_of(s),
+      out.push_back({kept_.items[state->entries.item(s.position)], detail::interest_of(s),
                      s.value > 0 ? std::log2(s.value) : s.log2, to_time(s.last)});
     return out;
   }
@@ -426,22 +393,6 @@ class interest_store {
     return detail::with_lanes<Lanes>(layout.lanes, [&](auto lanes) {
       return detail::read_lanes(layout.grid, lanes, entries.sums(layout, i), entries.times(layout, i)[0], plan);
     });
-  }
-
-  void score_all(const table& entries, const detail::read_plan& plan, std::vector<detail::scored_entry>& out) const {
-    out.resize(entries.size());
-    std::size_t scored = 0;
-    detail::with_lanes<Lanes>(kept_.layout.lanes, [&](auto lanes) {
-      for (std::size_t i = 0; i < entries.size(); ++i)
-        if (entries.count(i) > 0)
-          out[scored++] = detail::score_entry(kept_.layout, lanes, entries.sums(kept_.layout, i),
-                                              entries.times(kept_.layout, i)[0], i, plan);
-    });
-    out.resize(scored);
-  }
-
-  [[nodiscard]] static double interest_of(const detail::scored_entry& s) noexcept {
-    return s.value > 0 ? s.value : std::exp2(s.log2);
   }
 
   /// The user's state and the entry's position, npos where either is unknown.

@@ -80,6 +80,10 @@ struct scored_entry {
   }
 };
 
+[[nodiscard]] inline double interest_of(const scored_entry& s) noexcept {
+  return s.value > 0 ? s.value : std::exp2(s.log2);
+}
+
 template <std::floating_point T, class Lanes>
 [[nodiscard]] scored_entry score_entry(const entry_layout& layout, Lanes lanes, const T* sums, lane_grid::ticks last,
                                        std::size_t position, const read_plan& plan) noexcept {
