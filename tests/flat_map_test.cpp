@@ -21,7 +21,7 @@ namespace {
 using ebb::detail::flat_map;
 using ebb::detail::open_index;
 
-/// A key all of whose hashes are few, so that many names share a tag.
+/// A key all of whose hashes are few, so that many names share a line.
 struct crowded {
   int value;
   friend bool operator==(const crowded&, const crowded&) = default;
@@ -160,20 +160,20 @@ TEST_CASE("a key that cannot be copied leaves a flat map as it was", "[flat_map]
   }
 }
 
-TEST_CASE("ids in any regular pattern get tags as spread as drawn ones", "[flat_map]") {
+TEST_CASE("ids in any regular pattern get hashes as spread as drawn ones", "[flat_map]") {
   constexpr std::uint64_t n = 1 << 16;
   for (const std::uint64_t step : {std::uint64_t{1}, std::uint64_t{7}, std::uint64_t{1} << 16, std::uint64_t{1} << 40,
                                    (std::uint64_t{1} << 32) + 1, (std::uint64_t{1} << 32) - 1,
                                    (std::uint64_t{1} << 33) + 2, std::uint64_t{0x9e3779b97f4a7c15}}) {
     std::vector<int> in_slot(n, 0);
-    std::set<std::uint32_t> tags;
+    std::set<std::uint32_t> hashes;
     for (std::uint64_t i = 0; i < n; ++i) {
-      const std::uint32_t tag = ebb::detail::tag_of(i * step);
-      tags.insert(tag);
-      ++in_slot[tag % n];
+      const std::uint32_t hash = ebb::detail::mixed_hash(i * step);
+      hashes.insert(hash);
+      ++in_slot[(std::uint64_t{hash} * n) >> 32];
     }
     INFO("multiples of " << step);
-    CHECK(tags.size() > n - 64);                                    // about n² / 2^33 = 0.5 meet by chance
+    CHECK(hashes.size() > n - 64);                                  // about n² / 2^33 = 0.5 meet by chance
     CHECK(*std::max_element(in_slot.begin(), in_slot.end()) < 16);  // of draws, 8 or 9
     CHECK(std::count(in_slot.begin(), in_slot.end(), 0) < static_cast<int>(n / 2));  // of draws, n / e
   }
@@ -181,7 +181,7 @@ TEST_CASE("ids in any regular pattern get tags as spread as drawn ones", "[flat_
 
 TEST_CASE("an open index refuses more places than its numbers can tell", "[flat_map]") {
   open_index index;
-  CHECK_THROWS_AS(index.reserve(0xffffffffU), std::length_error);
+  CHECK_THROWS_AS(index.reserve(0xffffffffU, 0, [](std::uint32_t place) { return place; }), std::length_error);
   CHECK(index.find(1, [](std::uint32_t) { return true; }) == open_index::npos);
 }
 

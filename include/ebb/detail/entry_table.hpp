@@ -8,11 +8,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <new>
 #include <utility>
 
 #include "ebb/detail/entry_layout.hpp"
+#include "ebb/detail/tag_line.hpp"
 
 namespace ebb::detail {
 
@@ -23,19 +23,19 @@ struct entry_row {
   lane_grid::ticks* times;
   std::uint32_t* count;
 
-  /// Asks the processor to fetch the row, where a compiler offers that.
+  /// Asks the processor to fetch the row.
   void prefetch() const noexcept {
-#if defined(__GNUC__)
-    __builtin_prefetch(sums, 1);
-    __builtin_prefetch(times, 1);
-    __builtin_prefetch(count, 1);
-#endif
+    detail::prefetch(sums);
+    detail::prefetch(times);
+    detail::prefetch(count);
   }
 };
 
-/// The entries of one owner (a user's items, or all items' heat): columns in one block of memory, and an index once a scan would be slow.
+/// The entries of one owner (a user's items, or all items' heat): columns in one block of memory, and before them what finds an item.
 ///
-/// The block: [items | counts | times | sums | index], each with `room` places; 24 bytes when empty.
+/// The block: [tags | items | counts | times | sums], the columns with `room` places each; 24 bytes when empty. The tags of up to 16 entries
+/// are a byte each, in the entries' order; those of more are lines of a tag_table. A search for an item thus goes through no loop that is
+/// longer for some users than for others: what the processor guesses wrong costs more than all else here.
 template <std::floating_point T>
 class entry_table {
  public:
@@ -48,33 +48,56 @@ class entry_table {
     entry_table(std::move(other)).swap(*this);
     return *this;
   }
-  entry_table(const entry_table& other)
-      : size_(other.size_), room_(other.room_), width_(other.width_), slots_(other.slots_) {
-    if (room_ == 0) return;
-    block_ = std::make_unique_for_overwrite<std::byte[]>(block_bytes());
-    std::memcpy(block_.get(), other.block_.get(), block_bytes());
+  entry_table(const entry_table& other) : size_(other.size_), width_(other.width_) {
+    if (other.room_ == 0) return;
+    allocate(other.room_);
+    std::memcpy(block_, other.block_, block_bytes());
   }
   entry_table& operator=(const entry_table& other) {
     entry_table(other).swap(*this);
     return *this;
   }
-  ~entry_table() = default;
+  ~entry_table() { ::operator delete[](block_, alignment()); }
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::uint32_t item(std::size_t i) const noexcept { return words()[i]; }
   [[nodiscard]] std::uint32_t count(std::size_t i) const noexcept { return words()[room_ + i]; }
   [[nodiscard]] const std::uint32_t* counts() const noexcept { return words() + room_; }
   [[nodiscard]] const ticks* times(const entry_layout& layout, std::size_t i) const noexcept {
-    return reinterpret_cast<const ticks*>(block_.get() + times_offset()) + i * static_cast<std::size_t>(layout.times());
+    return reinterpret_cast<const ticks*>(block_ + times_offset()) + i * static_cast<std::size_t>(layout.times());
   }
   [[nodiscard]] const T* sums(const entry_layout& layout, std::size_t i) const noexcept {
-    return reinterpret_cast<const T*>(block_.get() + sums_offset(layout)) + i * static_cast<std::size_t>(layout.sums());
+    return reinterpret_cast<const T*>(block_ + sums_offset(layout)) + i * static_cast<std::size_t>(layout.sums());
   }
   [[nodiscard]] entry_row<T> row(const entry_layout& layout, std::size_t i) noexcept {
     return {const_cast<T*>(sums(layout, i)), const_cast<ticks*>(times(layout, i)), words() + room_ + i};
   }
 
-  [[nodiscard]] std::size_t find(std::uint32_t item) const noexcept { return slots_ == 0 ? scan(item) : probe(item); }
+  [[nodiscard]] std::size_t find(std::uint32_t item) const noexcept {
+    const std::uint32_t hash = hash_of(item);
+    const std::uint32_t* const items = words();
+    if (room_ > most_in_lines_of_small) return place_in<const std::uint32_t>(items, item, hash);
+    if (room_ > most_tags) return place_in<const std::uint16_t>(items, item, hash);
+    if (room_ == 0) return npos;
+    std::uint32_t found = equal_bytes(block_, tag_byte(hash));
+    if (room_ > 8) found |= equal_bytes(block_ + 8, tag_byte(hash)) << 8;
+    for (; found != 0; found &= found - 1) {
+      const auto i = static_cast<std::size_t>(std::countr_zero(found));
+      if (items[i] == item) return i;
+    }
+    return npos;
+  }
+
+  /// Asks for what `find` reads first.
+  void prefetch(std::uint32_t item) const noexcept {
+    if (room_ > most_in_lines_of_small) {
+      detail::prefetch(lines<const std::uint32_t>().home(hash_of(item)));
+    } else if (room_ > most_tags) {
+      detail::prefetch(lines<const std::uint16_t>().home(hash_of(item)));
+    } else {
+      detail::prefetch(block_);
+    }
+  }
 
   /// Position of the item's entry, made empty if there was none. Strong guarantee.
   std::size_t find_or_add(const entry_layout& layout, std::uint32_t item) {
@@ -84,7 +107,7 @@ class entry_table {
     const std::size_t i = size_++;
     words()[i] = item;
     clear(layout, i);
-    if (slots_ != 0) place(i);
+    place(i);
     return i;
   }
 
@@ -115,7 +138,7 @@ class entry_table {
     }
     const std::size_t dropped = size_ - kept;
     size_ = static_cast<std::uint32_t>(kept);
-    if (dropped > 0 && slots_ != 0) index();
+    if (dropped > 0) index();
     return dropped;
   }
 
@@ -143,7 +166,7 @@ class entry_table {
     std::memcpy(to.times, times, n * sizeof(ticks) * static_cast<std::size_t>(layout.times()));
     std::memcpy(to.sums, sums, n * sizeof(T) * static_cast<std::size_t>(layout.sums()));
     size_ += static_cast<std::uint32_t>(n);
-    for (std::size_t i = size_ - n; slots_ != 0 && i < size_; ++i) place(i);
+    for (std::size_t i = size_ - n; i < size_; ++i) place(i);
   }
 
   /// Room for `entries` entries without growing.
@@ -159,82 +182,90 @@ class entry_table {
     std::swap(size_, other.size_);
     std::swap(room_, other.room_);
     std::swap(width_, other.width_);
-    std::swap(slots_, other.slots_);
+    std::swap(columns_, other.columns_);
   }
 
  private:
-  static constexpr std::size_t scan_limit = 64;  // so many adjacent integers are scanned faster than one is probed
+  static constexpr std::uint32_t most_tags = 16;
+  static constexpr std::uint32_t most_in_lines_of_small = 65536;  // places in them have 16 bits
 
   /// Places added at a time: doubling would leave half of a large store's memory unused, and most users have a few items only.
   [[nodiscard]] static constexpr std::size_t growth(std::size_t size) noexcept {
     return std::max<std::size_t>(1, std::min(size, size / 4 + 2));
   }
 
-  [[nodiscard]] std::uint32_t* words() noexcept { return reinterpret_cast<std::uint32_t*>(block_.get()); }
-  [[nodiscard]] const std::uint32_t* words() const noexcept {
-    return reinterpret_cast<const std::uint32_t*>(block_.get());
+  /// Bytes before the columns of a table with that much room, a multiple of 8.
+  [[nodiscard]] static constexpr std::size_t tag_bytes(std::size_t room) noexcept {
+    if (room <= most_tags) return room == 0 ? 0 : room <= 8 ? 8 : 16;
+    // One in 20 places free at least, and most of the time more; of few sizes, so that growing seldom means to place all anew.
+    const std::size_t wanted = room > most_in_lines_of_small ? (room + 7) / 8 : (room + 18) / 19;
+    const int digits = std::max(0, static_cast<int>(std::bit_width(wanted)) - 3);
+    return sizeof(tag_line<std::uint16_t>) * (((wanted - 1) >> digits) + 1) << digits;
   }
-  [[nodiscard]] std::size_t times_offset() const noexcept { return std::size_t{8} * room_; }
+
+  [[nodiscard]] std::uint32_t* words() noexcept { return reinterpret_cast<std::uint32_t*>(block_ + columns()); }
+  [[nodiscard]] const std::uint32_t* words() const noexcept {
+    return reinterpret_cast<const std::uint32_t*>(block_ + columns());
+  }
+  [[nodiscard]] std::size_t columns() const noexcept { return std::size_t{8} * columns_; }
+  [[nodiscard]] std::size_t times_offset() const noexcept { return columns() + std::size_t{8} * room_; }
   [[nodiscard]] std::size_t sums_offset(const entry_layout& layout) const noexcept {
     return times_offset() + sizeof(ticks) * static_cast<std::size_t>(layout.times()) * room_;
   }
-  [[nodiscard]] std::size_t index_offset() const noexcept { return (std::size_t{8} + width_) * room_; }
-  [[nodiscard]] std::size_t block_bytes() const noexcept {
-    return index_offset() + std::size_t{slots_} * sizeof(std::uint32_t);
-  }
-  [[nodiscard]] std::uint32_t* slot_array() noexcept {
-    return reinterpret_cast<std::uint32_t*>(block_.get() + index_offset());
-  }
-  [[nodiscard]] const std::uint32_t* slot_array() const noexcept {
-    return reinterpret_cast<const std::uint32_t*>(block_.get() + index_offset());
+  [[nodiscard]] std::size_t block_bytes() const noexcept { return columns() + (std::size_t{8} + width_) * room_; }
+  [[nodiscard]] std::align_val_t alignment() const noexcept {
+    return std::align_val_t(room_ > most_tags ? alignof(tag_line<std::uint16_t>) : alignof(std::max_align_t));
   }
 
-  [[nodiscard]] std::size_t scan(std::uint32_t item) const noexcept { return place_of(words(), size_, item); }
-
-  // An item is there once at most, so its place is a sum: without a way out of the loop the compiler compares four at once, g++ from -O3 on.
-#if defined(__GNUC__) && !defined(__clang__)
-  __attribute__((optimize("O3")))
-#endif
-  [[nodiscard]] static std::size_t
-  place_of(const std::uint32_t* items, std::uint32_t n, std::uint32_t item) noexcept {
-    std::uint32_t place_plus_one = 0;
-    for (std::uint32_t i = 0; i < n; ++i) place_plus_one += items[i] == item ? i + 1 : 0;
-    return std::size_t{place_plus_one} - 1;
+  /// An uninitialised block for an empty table.
+  void allocate(std::size_t room) {
+    const std::size_t before = tag_bytes(room);
+    const std::size_t bytes = before + (std::size_t{8} + width_) * room;
+    const std::align_val_t alignment{room > most_tags ? alignof(tag_line<std::uint16_t>) : alignof(std::max_align_t)};
+    block_ = static_cast<std::byte*>(::operator new[](bytes, alignment));
+    room_ = static_cast<std::uint32_t>(room);
+    columns_ = static_cast<std::uint32_t>(before / 8);
   }
 
-  [[nodiscard]] static std::size_t hash(std::uint32_t item) noexcept {
-    return static_cast<std::size_t>((item * std::uint64_t{0x9e3779b97f4a7c15}) >> 32);
+  [[nodiscard]] static std::uint32_t hash_of(std::uint32_t item) noexcept {
+    return static_cast<std::uint32_t>((item * std::uint64_t{0x9e3779b97f4a7c15}) >> 32);
   }
 
-  [[nodiscard]] std::size_t probe(std::uint32_t item) const noexcept {
-    const std::size_t mask = slots_ - 1U;
-    const std::uint32_t* const slots = slot_array();
-    for (std::size_t s = hash(item) & mask;; s = (s + 1) & mask) {
-      if (slots[s] == 0) return npos;
-      if (words()[slots[s] - 1] == item) return slots[s] - 1;
-    }
+  template <class Place>
+  [[nodiscard]] tag_table<Place> lines() const noexcept {
+    using line = typename tag_table<Place>::line;
+    return {reinterpret_cast<line*>(block_), columns() / sizeof(line)};
+  }
+
+  template <class Place>
+  [[nodiscard]] std::size_t place_in(const std::uint32_t* items, std::uint32_t item,
+                                     std::uint32_t hash) const noexcept {
+    const std::uint32_t at = lines<Place>().find(hash, [=](std::uint32_t i) { return items[i] == item; });
+    return at == tag_table<Place>::npos ? npos : at;
   }
 
   void place(std::size_t i) noexcept {
-    const std::size_t mask = slots_ - 1U;
-    std::uint32_t* const slots = slot_array();
-    std::size_t s = hash(words()[i]) & mask;
-    while (slots[s] != 0) s = (s + 1) & mask;
-    slots[s] = static_cast<std::uint32_t>(i + 1);
+    const std::uint32_t hash = hash_of(words()[i]);
+    const auto at = static_cast<std::uint32_t>(i);
+    if (room_ > most_in_lines_of_small) {
+      lines<std::uint32_t>().insert(hash, at);
+    } else if (room_ > most_tags) {
+      lines<std::uint16_t>().insert(hash, at);
+    } else {
+      block_[i] = std::byte{tag_byte(hash)};
+    }
   }
 
   void index() noexcept {
-    std::fill_n(slot_array(), slots_, 0U);
+    std::memset(block_, 0, columns());
     for (std::size_t i = 0; i < size_; ++i) place(i);
   }
 
   void reallocate(const entry_layout& layout, std::size_t room) {
     entry_table grown;
-    grown.room_ = static_cast<std::uint32_t>(room);
     grown.width_ = static_cast<std::uint32_t>(sizeof(ticks) * static_cast<std::size_t>(layout.times()) +
                                               sizeof(T) * static_cast<std::size_t>(layout.sums()));
-    grown.slots_ = room <= scan_limit ? 0 : std::bit_ceil(grown.room_ + grown.room_ / 4);
-    if (room > 0) grown.block_ = std::make_unique_for_overwrite<std::byte[]>(grown.block_bytes());
+    if (room > 0) grown.allocate(room);
     grown.size_ = size_;
     if (size_ > 0) {
       const std::size_t words_size = size_ * sizeof(std::uint32_t);
@@ -245,20 +276,19 @@ class entry_table {
       std::memcpy(grown.row(layout, 0).sums, sums(layout, 0),
                   size_ * sizeof(T) * static_cast<std::size_t>(layout.sums()));
     }
-    if (grown.slots_ != 0) {
-      if (grown.slots_ == slots_)
-        std::memcpy(grown.slot_array(), slot_array(), slots_ * sizeof(std::uint32_t));
-      else
-        grown.index();
-    }
+    const bool are_lines_alike = (room_ > most_in_lines_of_small) == (grown.room_ > most_in_lines_of_small);
+    if (columns_ != 0 && columns_ == grown.columns_ && are_lines_alike)
+      std::memcpy(grown.block_, block_, columns());
+    else if (grown.room_ > 0)
+      grown.index();
     swap(grown);
   }
 
-  std::unique_ptr<std::byte[]> block_;
+  std::byte* block_ = nullptr;
   std::uint32_t size_ = 0;
   std::uint32_t room_ = 0;
-  std::uint32_t width_ = 0;  // bytes of times and sums an entry
-  std::uint32_t slots_ = 0;  // places of the index, a power of two or none
+  std::uint32_t width_ = 0;    // bytes of times and sums an entry
+  std::uint32_t columns_ = 0;  // bytes before the columns, in eighths
 };
 
 }  // namespace ebb::detail

@@ -72,22 +72,22 @@ class flat_map {
     return blocks_.empty() ? 0 : (blocks_.size() - 1) * block_size + blocks_.back().size();
   }
 
-  [[nodiscard]] iterator find(const Key& key) { return at_or_end(*this, place_of(key, tag(key))); }
-  [[nodiscard]] const_iterator find(const Key& key) const { return at_or_end(*this, place_of(key, tag(key))); }
-  [[nodiscard]] bool contains(const Key& key) const { return place_of(key, tag(key)) != open_index::npos; }
+  [[nodiscard]] iterator find(const Key& key) { return at_or_end(*this, place_of(key, hash_of(key))); }
+  [[nodiscard]] const_iterator find(const Key& key) const { return at_or_end(*this, place_of(key, hash_of(key))); }
+  [[nodiscard]] bool contains(const Key& key) const { return place_of(key, hash_of(key)) != open_index::npos; }
 
   /// The key's pair, with an empty value if there was none, and whether it is new.   Errors: as open_index::reserve; strong guarantee.
   std::pair<iterator, bool> try_emplace(const Key& key) {
-    const std::uint32_t its_tag = tag(key);
-    const std::uint32_t known = place_of(key, its_tag);
+    const std::uint32_t hash = hash_of(key);
+    const std::uint32_t known = place_of(key, hash);
     if (known != open_index::npos) return {iterator(*this, known), false};
     const std::size_t place = size();
-    index_.reserve(place + 1);
+    index_.reserve(place + 1, place, [this](std::uint32_t p) { return hash_of(at(p).first); });
     if (place == blocks_.size() * block_size)
       add_block(key);
     else
       add_to(blocks_.back(), key);
-    index_.insert(its_tag, static_cast<std::uint32_t>(place));
+    index_.insert(hash, static_cast<std::uint32_t>(place));
     return {iterator(*this, place), true};
   }
   Value& operator[](const Key& key) { return try_emplace(key).first->second; }
@@ -96,10 +96,10 @@ class flat_map {
   iterator erase(iterator at) noexcept {
     const std::size_t place = at.place();
     const std::size_t last = size() - 1;
-    index_.erase(tag(at->first), static_cast<std::uint32_t>(place));
+    index_.erase(hash_of(at->first), static_cast<std::uint32_t>(place));
     if (place != last) {
       value_type& moved = this->at(last);
-      index_.move(tag(moved.first), static_cast<std::uint32_t>(last), static_cast<std::uint32_t>(place));
+      index_.move(hash_of(moved.first), static_cast<std::uint32_t>(last), static_cast<std::uint32_t>(place));
       *at = std::move(moved);
     }
     blocks_.back().pop_back();
@@ -120,7 +120,7 @@ class flat_map {
       8;  // pairs a block: so many never move as the map grows, and none is doubled
   static constexpr std::size_t block_size = std::size_t{1} << block_bits;
 
-  [[nodiscard]] static std::uint32_t tag(const Key& key) { return tag_of(std::hash<Key>{}(key)); }
+  [[nodiscard]] static std::uint32_t hash_of(const Key& key) { return mixed_hash(std::hash<Key>{}(key)); }
 
   [[nodiscard]] value_type& at(std::size_t place) noexcept {
     return blocks_[place >> block_bits][place & (block_size - 1)];
@@ -129,8 +129,8 @@ class flat_map {
     return blocks_[place >> block_bits][place & (block_size - 1)];
   }
 
-  [[nodiscard]] std::uint32_t place_of(const Key& key, std::uint32_t its_tag) const {
-    return index_.find(its_tag, [&](std::uint32_t place) { return at(place).first == key; });
+  [[nodiscard]] std::uint32_t place_of(const Key& key, std::uint32_t hash) const {
+    return index_.find(hash, [&](std::uint32_t place) { return at(place).first == key; });
   }
   template <class Map>
   [[nodiscard]] static auto at_or_end(Map& map, std::uint32_t place) noexcept {

@@ -21,24 +21,24 @@ class name_index {
   [[nodiscard]] const Name& operator[](std::size_t number) const { return names_[number]; }
 
   /// The name's number, npos if it has none.
-  [[nodiscard]] std::uint32_t find(const Name& name) const { return find(name, tag_of(std::hash<Name>{}(name))); }
+  [[nodiscard]] std::uint32_t find(const Name& name) const { return find(name, hash_of(name)); }
 
   /// The name's number, a new one if it had none.   Errors: std::length_error above 2^32 − 2 names; strong guarantee.
   std::uint32_t find_or_add(const Name& name) {
-    const std::uint32_t tag = tag_of(std::hash<Name>{}(name));
-    const std::uint32_t known = find(name, tag);
+    const std::uint32_t hash = hash_of(name);
+    const std::uint32_t known = find(name, hash);
     if (known != npos) return known;
-    index_.reserve(names_.size() + 1);
+    index_.reserve(names_.size() + 1, names_.size(), [this](std::uint32_t n) { return hash_of(names_[n]); });
     const auto number = static_cast<std::uint32_t>(names_.size());
     names_.push_back(name);
-    index_.insert(tag, number);
+    index_.insert(hash, number);
     return number;
   }
 
   /// Drops the names numbered `size` and up.
   void truncate(std::size_t size) {
     while (names_.size() > size) {
-      index_.erase(tag_of(std::hash<Name>{}(names_.back())), static_cast<std::uint32_t>(names_.size() - 1));
+      index_.erase(hash_of(names_.back()), static_cast<std::uint32_t>(names_.size() - 1));
       names_.pop_back();
     }
   }
@@ -46,8 +46,10 @@ class name_index {
   [[nodiscard]] std::size_t bytes() const noexcept { return names_.capacity() * sizeof(Name) + index_.bytes(); }
 
  private:
-  [[nodiscard]] std::uint32_t find(const Name& name, std::uint32_t tag) const {
-    return index_.find(tag, [&](std::uint32_t number) { return names_[number] == name; });
+  [[nodiscard]] static std::uint32_t hash_of(const Name& name) { return mixed_hash(std::hash<Name>{}(name)); }
+
+  [[nodiscard]] std::uint32_t find(const Name& name, std::uint32_t hash) const {
+    return index_.find(hash, [&](std::uint32_t number) { return names_[number] == name; });
   }
 
   std::vector<Name> names_;
