@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <numeric>
+#include <span>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -306,4 +307,50 @@ TEST_CASE("a stream of readers does not keep a writer out", "[sharded_store]") {
   done = true;
   for (auto& t : readers) t.join();
   CHECK(s.read(1, [](const plain& store) { return count(store, 1, 1); }) == 1001);
+}
+
+TEST_CASE("a batch dealt out to shards leaves what one store would have", "[sharded_store]") {
+  ebb::random_engine random(5);
+  std::vector<ebb::use<int, int>> uses;
+  for (int i = 0; i < 3000; ++i)
+    uses.push_back({static_cast<int>(random.below(90)), static_cast<int>(random.below(60)),
+                    day(0) + std::chrono::minutes(random.below(100'000)), 0.5 + random.uniform()});
+  for (const std::size_t shards : {1U, 2U, 7U, 64U}) {
+    ebb::sharded_store<int, int> dealt({}, shards);
+    ebb::interest_store<int, int> whole;
+    for (std::size_t i = 0; i < uses.size(); i += 250) dealt.observe(std::span(uses).subspan(i, 250));
+    for (const auto& u : uses) whole.observe(u.user, u.item, u.time, u.amount);
+    const ebb::reading lane = ebb::reading::lane(whole.lanes(), 5);
+    CHECK(dealt.size() == whole.size());
+    for (int user = 0; user < 90; ++user)
+      for (int item = 0; item < 60; ++item)
+        REQUIRE(dealt.interest(user, item, lane, day(100)) == whole.interest(user, item, lane, day(100)));
+  }
+  ebb::sharded_store<int, int> store({}, 4);
+  uses.back().amount = -1;
+  CHECK_THROWS_AS(store.observe(uses), std::invalid_argument);
+  CHECK(store.users() == 0);
+}
+
+TEST_CASE("batches from several threads all arrive, while others read", "[sharded_store]") {
+  ebb::sharded_store<int, int> store({.lanes = {24h}}, 8);
+  constexpr int threads = 3;
+  constexpr int batches = 40;
+  std::vector<std::thread> running;
+  for (int t = 0; t < threads; ++t)
+    running.emplace_back([&store, t] {
+      std::vector<ebb::use<int, int>> uses;
+      for (int b = 0; b < batches; ++b) {
+        uses.clear();
+        for (int i = 0; i < 50; ++i) uses.push_back({i % 23, (i * 7 + b + t) % 31, day(b)});
+        store.observe(uses);
+        static_cast<void>(store.top(b % 23, 3, ebb::reading(24h), day(1000)));
+      }
+    });
+  for (std::thread& thread : running) thread.join();
+  std::uint64_t events = 0;
+  store.visit([&](const auto& shard) {
+    for (const auto& [user, state] : shard.all_users()) events += state.events;
+  });
+  CHECK(events == std::uint64_t{threads} * batches * 50);
 }

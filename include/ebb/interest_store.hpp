@@ -10,6 +10,7 @@
 #include <functional>
 #include <limits>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -20,6 +21,7 @@
 #include "ebb/detail/entry_table.hpp"
 #include "ebb/detail/lane_read.hpp"
 #include "ebb/detail/lane_row.hpp"
+#include "ebb/detail/observe_batch.hpp"
 #include "ebb/detail/prune_entries.hpp"
 #include "ebb/detail/store_state.hpp"
 #include "ebb/store_options.hpp"
@@ -39,6 +41,15 @@ struct one_of_many {};
 template <class T>
 concept identifier = std::copyable<T> && std::equality_comparable<T> && requires(const T& id) {
   { std::hash<T>{}(id) } -> std::convertible_to<std::size_t>;
+};
+
+/// What a user did at one moment, worth `amount`: an event as a store takes many at a time.
+template <class User, class Item>
+struct use {
+  User user;
+  Item item;
+  time_point time;
+  double amount = 1.0;
 };
 
 /// An item with its interest. `log2_interest` orders also what is too old for `interest` to differ from zero.
@@ -118,22 +129,28 @@ class interest_store {
   void observe(const User& user, const Item& item, time_point time, double amount = 1.0) {
     check_event("observe", time, amount);
     unit_.phases.reserve(kept_.layout.rhythms.size());  // what can fail comes first
-    const std::uint32_t handle = kept_.handle_of(item);
-    user_state* state = nullptr;
-    const detail::entry_row<T> row = kept_.row_of(user, handle, state);
-    row.prefetch();  // the row is on its way while the exponentials are computed
-    unit_.set(kept_.layout, ticks_of(time));
-    const bool is_new = *row.count == 0;
-    detail::with_lanes<Lanes>(kept_.layout.lanes, [&](auto lanes) {
-      detail::add_event(kept_.layout, lanes, row, unit_, amount);
-      if (kept_.options.heat)
-        detail::add_event(kept_.heat_layout, lanes, kept_.heat.row(kept_.heat_layout, handle), unit_, amount);
-    });
-    kept_.note_time(*state, unit_.time);
-    ++state->events;
-    if (!is_new) return;
-    ++kept_.item_users[handle];
-    ++kept_.entry_count;
+    add(user, item, time, amount);
+  }
+
+  /// Records many events as if one after another, in a fraction of the time: while one waits for memory, others do so too.
+  ///
+  /// Errors: as the other, with nothing recorded; std::bad_alloc when a first part of the events was, each wholly.
+  void observe(std::span<const use<User, Item>> uses) {
+    observe_all(
+        uses.size(), [uses](std::size_t i) -> const auto& { return uses[i]; });
+  }
+
+  /// Refuses what `observe` would.   Errors: as there.
+  static void check_use(const use<User, Item>& u) { check_event("observe", u.time, u.amount); }
+
+  /// The same for the events uses[which[0]], uses[which[1]], …
+  ///
+  /// Errors: as the other; std::out_of_range for a number that is no event's, with nothing recorded.
+  void observe(std::span<const use<User, Item>> uses, std::span<const std::uint32_t> which) {
+    for (const std::uint32_t w : which)
+      if (w >= uses.size()) throw std::out_of_range("ebb::interest_store::observe: which must be numbers of uses");
+    observe_all(
+        which.size(), [ uses, which ](std::size_t i) -> const auto& { return uses[which[i]]; });
   }
 
   /// Records a dislike, kept apart from interest and fading with `dislike_half_life`.
@@ -380,6 +397,45 @@ class interest_store {
  private:
   friend class detail::store_access<interest_store>;
 
+  template <class UseOf>
+  void observe_all(std::size_t size, UseOf use_of) {
+    for (std::size_t i = 0; i < size; ++i) check_event("observe", use_of(i).time, use_of(i).amount);
+    unit_.phases.reserve(kept_.layout.rhythms.size());
+    detail::observe_batch(
+        kept_, size, use_of,
+        [&](const auto& u, user_state& state, std::uint32_t handle, std::size_t entry) {
+          add_to(state, handle, state.entries.row(kept_.layout, entry), u.time, u.amount);
+        },
+        [&](const auto& u) { add(u.user, u.item, u.time, u.amount); });
+  }
+
+  void add(const User& user, const Item& item, time_point time, double amount) {
+    const std::uint32_t handle = kept_.handle_of(item);
+    user_state* state = nullptr;
+    const detail::entry_row<T> row = kept_.row_of(user, handle, state);
+    row.prefetch();  // the row is on its way while the exponentials are computed
+    add_to(*state, handle, row, time, amount);
+  }
+
+  void add_to(user_state& state, std::uint32_t handle, const detail::entry_row<T>& row, time_point time,
+              double amount) noexcept {
+    const bool is_new = *row.count == 0;
+    detail::with_lanes<Lanes>(kept_.layout.lanes, [&](auto lanes) {
+      if (kept_.layout.dislike)
+        unit_.set(kept_.layout, ticks_of(time));  // whose lane is one more
+      else
+        unit_.set(kept_.layout, lanes, ticks_of(time));
+      detail::add_event(kept_.layout, lanes, row, unit_, amount);
+      if (kept_.options.heat)
+        detail::add_event(kept_.heat_layout, lanes, kept_.heat.row(kept_.heat_layout, handle), unit_, amount);
+    });
+    kept_.note_time(state, unit_.time);
+    ++state.events;
+    if (!is_new) return;
+    ++kept_.item_users[handle];
+    ++kept_.entry_count;
+  }
+
   [[nodiscard]] detail::read_plan plan_of(const reading& how, time_point now) const {
     if (!(how.bank() == kept_.options.lanes))
       throw std::invalid_argument(
@@ -408,11 +464,15 @@ class interest_store {
   [[nodiscard]] static ticks ticks_of(time_point t) noexcept { return t.time_since_epoch().count(); }
   [[nodiscard]] static time_point to_time(ticks t) noexcept { return time_point(time_point::duration(t)); }
 
+  static void refuse_event(const char* where, double amount) {
+    const std::string who = std::string("interest_store::") + where;
+    detail::require(detail::is_amount(amount), who, "amount must be 0 or in [1e-18, 1e18]", amount);
+    detail::require(false, who, "time must not be", "time_point::min()");
+  }
   static void check_event(const char* where, time_point time, double amount) {
-    if (!detail::is_amount(amount))
-      detail::require(false, std::string("interest_store::") + where, "amount must be 0 or in [1e-18, 1e18]", amount);
-    if (ticks_of(time) == detail::no_time)
-      detail::require(false, std::string("interest_store::") + where, "time must not be", "time_point::min()");
+    if (detail::is_amount(amount) && ticks_of(time) != detail::no_time) [[likely]]
+      return;
+    refuse_event(where, amount);
   }
   void check_dislikes(const char* where) const {
     if (!kept_.layout.dislike)

@@ -112,7 +112,7 @@ class return_features {
     add_gaps();
     add_ranks(user);
     if (set_.heat) add_heat(store, user);
-    if (set_.rhythms) add_rhythms(store.layout(), user.entries.sums(store.layout(), 0));
+    if (set_.rhythms) add_rhythms(store.layout(), user);
     if (set_.sequence) {
       sequence_.read(ages_, recent_, newest_, values_, column_);
       column_ += detail::use_sequence::size;
@@ -214,11 +214,11 @@ class return_features {
 
   template <class Lanes>
   void read_rows(const detail::entry_layout& layout, Lanes lanes, const user_state& user) {
-    const ticks* times = user.entries.times(layout, 0);
-    const value_type* sums = user.entries.sums(layout, 0);
     newest_ = n_;
-    for (Eigen::Index i = 0; i < n_; ++i, times += layout.times(), sums += layout.sums()) {
+    for (Eigen::Index i = 0; i < n_; ++i) {
       const auto e = static_cast<std::size_t>(i);
+      const ticks* const times = user.entries.times(layout, e);
+      const value_type* const sums = user.entries.sums(layout, e);
       const bool is_used = times[0] != detail::no_time;
       const ticks last = is_used ? times[0] : user.first;
       const ticks first = is_used ? times[layout.first_time()] : user.first;
@@ -291,23 +291,20 @@ class return_features {
     detail::refuse_shard(store, "return_features");
     const detail::entry_layout& layout = store.heat_layout();
     const auto& heat = store.heat_entries();
-    const ticks* const all_times = heat.times(layout, 0);
-    const double* const all_sums = heat.sums(layout, 0);
     heat_.resize(n_, raw_heats);
     ticks newest = detail::no_time;
     for (std::size_t e = 0; e < last_.size(); ++e) {
-      const std::uint32_t item = user.entries.item(e);
-      newest = std::max(newest, all_times[item * static_cast<std::size_t>(layout.times())]);
+      newest = std::max(newest, heat.times(layout, user.entries.item(e))[0]);
     }
     if (newest > now_) throw std::domain_error("ebb::return_features: now must not be before an item's newest event");
     heat_shares_.start(n_, layout.grid, lanes_, newest);
     detail::with_lanes<0>(lanes_, [&](auto lanes) {
       for (Eigen::Index i = 0; i < n_; ++i) {
         const std::uint32_t item = user.entries.item(static_cast<std::size_t>(i));
-        const ticks* const times = all_times + item * static_cast<std::size_t>(layout.times());
+        const ticks* const times = heat.times(layout, item);
         const std::uint32_t count = heat.count(item);
         const ticks last = last_[static_cast<std::size_t>(i)];
-        heat_shares_.set(i, layout.grid, lanes, all_sums + item * static_cast<std::size_t>(layout.sums()), times[0]);
+        heat_shares_.set(i, layout.grid, lanes, heat.sums(layout, item), times[0]);
         heat_[last_by_any][i] = seconds_since(count > 0 ? times[0] : last);
         heat_[first_by_any][i] = seconds_since(count > 0 ? times[layout.first_time()] : last);
         heat_[popularity][i] = static_cast<float>(std::max(std::uint32_t{1}, count));
@@ -332,7 +329,7 @@ class return_features {
     add([&](Eigen::Index i) { return used_since[i]; });
   }
 
-  void add_rhythms(const detail::entry_layout& layout, const value_type* sums) {
+  void add_rhythms(const detail::entry_layout& layout, const user_state& user) {
     const auto rhythms = static_cast<std::size_t>(rhythms_);
     phases_.clear();
     for (std::size_t r = 0; r < rhythms; ++r)
@@ -340,7 +337,8 @@ class return_features {
                             ? phases_.back()
                             : detail::phase(now_, layout.rhythms[r].period));
     double inverse[detail::max_lanes];
-    for (Eigen::Index i = 0; i < n_; ++i, sums += layout.sums()) {
+    for (Eigen::Index i = 0; i < n_; ++i) {
+      const value_type* const sums = user.entries.sums(layout, static_cast<std::size_t>(i));
       for (int k = slowest_; k < lanes_; ++k) inverse[k] = sums[k] > 0 ? 1.0 / static_cast<double>(sums[k]) : 0.0;
       const value_type* const pairs = sums + layout.rhythm_sum(0);
       float* match = values_[column_] + i;

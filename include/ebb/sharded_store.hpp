@@ -12,6 +12,7 @@
 #include <mutex>
 #include <optional>
 #include <shared_mutex>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -103,6 +104,28 @@ class sharded_store {
 
   void observe(const User& user, const Item& item, time_point time, double amount = 1.0) {
     update(user, [&](store_type& s) { s.observe(user, item, time, amount); });
+  }
+  /// Records many events as interest_store does, one shard after another: each shard is locked once, and has its part at one moment.
+  ///
+  /// Complexity: as interest_store; 8 bytes an event and 8 a shard of memory while it runs.
+  /// Errors: as interest_store; std::bad_alloc when some of the events were recorded, each wholly.
+  void observe(std::span<const use<User, Item>> uses) {
+    detail::require(uses.size() < std::numeric_limits<std::uint32_t>::max(), "sharded_store::observe",
+                    "there must be fewer than 2^32 − 1 uses at a time", uses.size());
+    for (const use<User, Item>& u : uses) store_type::check_use(u);
+    std::vector<std::uint32_t> numbers(uses.size());
+    std::vector<std::size_t> ends(shards_.size() + 1);  // of each shard's part, once all are dealt out
+    for (std::size_t i = 0; i < uses.size(); ++i) {
+      numbers[i] = static_cast<std::uint32_t>(number_of(uses[i].user));
+      ++ends[numbers[i] + 1];
+    }
+    for (std::size_t n = 1; n < ends.size(); ++n) ends[n] += ends[n - 1];
+    std::vector<std::uint32_t> dealt(uses.size());
+    for (std::size_t i = 0; i < uses.size(); ++i) dealt[ends[numbers[i]]++] = static_cast<std::uint32_t>(i);
+    for (std::size_t n = 0, from = 0; n < shards_.size(); from = ends[n++]) {
+      if (from == ends[n]) continue;
+      update_shard(n, [&](store_type& s) { s.observe(uses, std::span(dealt).subspan(from, ends[n] - from)); });
+    }
   }
   void dislike(const User& user, const Item& item, time_point time, double amount = 1.0) {
     update(user, [&](store_type& s) { s.dislike(user, item, time, amount); });

@@ -127,10 +127,10 @@ class best_entries {
     interest_bounds<T, Lanes> bounds_of(layout_.grid, lanes_, plan_, newest, level);
     const double scale = std::ldexp(1 - 1e-5, -bounds_of.exponent());
     const std::size_t n = entries_.size();
-    const auto sums_apart = static_cast<std::size_t>(layout_.sums());
-    const auto times_apart = static_cast<std::size_t>(layout_.times());
-    const bound_rows<T> rows{
-        entries_.sums(layout_, 0), sums_apart, entries_.times(layout_, 0), times_apart, n, n * sums_apart};
+    const std::size_t sums_apart = entries_.sums_apart(layout_);
+    const std::size_t readable = (n - 1) * sums_apart + static_cast<std::size_t>(layout_.sums());
+    const bound_rows<T> rows{entries_.sums(layout_, 0),     sums_apart, entries_.times(layout_, 0),
+                             entries_.times_apart(layout_), n,          readable};
     const std::size_t chunk = std::min(n, most_at_once);
     bounds_ = std::make_unique_for_overwrite<float[]>((chunk + bound_group - 1) / bound_group * bound_group);
     // The last entries first: what was met late is likelier to be of interest now. Then the others in order.

@@ -119,12 +119,13 @@ template <class T>
 template <class T>
 void copy_rows(const entry_layout& layout, const entry_table<T>& table, std::size_t first, std::size_t n,
                const row_columns<T>& to, std::size_t at) noexcept {
-  if (n == 0) return;
   const auto times = static_cast<std::size_t>(layout.times());
   const auto sums = static_cast<std::size_t>(layout.sums());
-  std::memcpy(to.times + at * times, table.times(layout, first), n * times * sizeof(lane_grid::ticks));
-  std::memcpy(to.sums + at * sums, table.sums(layout, first), n * sums * sizeof(T));
-  std::memcpy(to.counts + at, table.counts() + first, n * sizeof(std::uint32_t));
+  for (std::size_t i = 0; i < n; ++i) {
+    std::memcpy(to.times + (at + i) * times, table.times(layout, first + i), times * sizeof(lane_grid::ticks));
+    std::memcpy(to.sums + (at + i) * sums, table.sums(layout, first + i), sums * sizeof(T));
+    to.counts[at + i] = table.count(first + i);
+  }
 }
 
 /// Names that go into a block as whole numbers.

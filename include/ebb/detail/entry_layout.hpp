@@ -63,10 +63,17 @@ struct unit_event {
   std::vector<phase> phases;  // one a rhythm
 
   void set(const entry_layout& layout, lane_grid::ticks t) {
+    with_lanes<0>(layout.grid.size(), [&](auto lanes) { set(layout, lanes, t); });
+  }
+  /// `lanes`: all of the grid's.
+  template <class Lanes>
+  void set(const entry_layout& layout, Lanes lanes, lane_grid::ticks t) {
     if (t == time) return;  // a basket's events share one moment
-    phases.clear();
-    for (const entry_layout::rhythm_lane& r : layout.rhythms) phases.emplace_back(t, r.period);
-    with_lanes<0>(layout.grid.size(), [&](auto lanes) { layout.grid.locate(t, lanes, powers, cells); });
+    if (!layout.rhythms.empty()) {
+      phases.clear();
+      for (const entry_layout::rhythm_lane& r : layout.rhythms) phases.emplace_back(t, r.period);
+    }
+    layout.grid.locate(t, lanes, powers, cells);
     time = t;
   }
 };

@@ -24,23 +24,23 @@ struct entry_row {
   std::uint32_t* count;
 
   /// Asks the processor to fetch the row.
-  void prefetch() const noexcept {
-    detail::prefetch(sums);
-    detail::prefetch(times);
+  EBB_INLINE void prefetch() const noexcept {
     detail::prefetch(count);
+    detail::prefetch(sums);
   }
 };
 
-/// The entries of one owner (a user's items, or all items' heat): columns in one block of memory, and before them what finds an item.
+/// The entries of one owner (a user's items, or all items' heat): rows in one block of memory, and before them what finds an item.
 ///
-/// The block: [tags | items | counts | times | sums], the columns with `room` places each; 24 bytes when empty. The tags of up to 16 entries
-/// are a byte each, in the entries' order; those of more are lines of a tag_table. A search for an item thus goes through no loop that is
+/// The block: [tags | rows], a row being [item | count | times | sums], a multiple of 8 bytes; 24 bytes when empty. An event thus changes a
+/// line or two of the cache, where columns would take four. The tags of up to 16 entries are a byte each, in the entries' order; those of more are lines of a tag_table. A search for an item thus goes through no loop that is
 /// longer for some users than for others: what the processor guesses wrong costs more than all else here.
 template <std::floating_point T>
 class entry_table {
  public:
   using ticks = lane_grid::ticks;
   static constexpr std::size_t npos = static_cast<std::size_t>(-1);
+  static constexpr std::uint32_t none = static_cast<std::uint32_t>(-1);
 
   entry_table() = default;
   entry_table(entry_table&& other) noexcept { swap(other); }
@@ -48,7 +48,7 @@ class entry_table {
     entry_table(std::move(other)).swap(*this);
     return *this;
   }
-  entry_table(const entry_table& other) : size_(other.size_), width_(other.width_) {
+  entry_table(const entry_table& other) : size_(other.size_), row_bytes_(other.row_bytes_) {
     if (other.room_ == 0) return;
     allocate(other.room_);
     std::memcpy(block_, other.block_, block_bytes());
@@ -60,43 +60,70 @@ class entry_table {
   ~entry_table() { ::operator delete[](block_, alignment()); }
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  [[nodiscard]] std::uint32_t item(std::size_t i) const noexcept { return words()[i]; }
-  [[nodiscard]] std::uint32_t count(std::size_t i) const noexcept { return words()[room_ + i]; }
-  [[nodiscard]] const std::uint32_t* counts() const noexcept { return words() + room_; }
-  [[nodiscard]] const ticks* times(const entry_layout& layout, std::size_t i) const noexcept {
-    return reinterpret_cast<const ticks*>(block_ + times_offset()) + i * static_cast<std::size_t>(layout.times());
+  [[nodiscard]] std::uint32_t item(std::size_t i) const noexcept { return *words(i); }
+  [[nodiscard]] std::uint32_t count(std::size_t i) const noexcept { return words(i)[1]; }
+  [[nodiscard]] const ticks* times(const entry_layout&, std::size_t i) const noexcept {
+    return reinterpret_cast<const ticks*>(row_at(i) + times_offset);
   }
   [[nodiscard]] const T* sums(const entry_layout& layout, std::size_t i) const noexcept {
-    return reinterpret_cast<const T*>(block_ + sums_offset(layout)) + i * static_cast<std::size_t>(layout.sums());
+    return reinterpret_cast<const T*>(row_at(i) + sums_offset(layout));
   }
   [[nodiscard]] entry_row<T> row(const entry_layout& layout, std::size_t i) noexcept {
-    return {const_cast<T*>(sums(layout, i)), const_cast<ticks*>(times(layout, i)), words() + room_ + i};
+    return {const_cast<T*>(sums(layout, i)), const_cast<ticks*>(times(layout, i)), words(i) + 1};
+  }
+
+  /// From the sums of one entry to those of the next, in numbers.
+  [[nodiscard]] static std::size_t sums_apart(const entry_layout& layout) noexcept {
+    return row_bytes(layout) / sizeof(T);
+  }
+  /// And from its times.
+  [[nodiscard]] static std::size_t times_apart(const entry_layout& layout) noexcept {
+    return row_bytes(layout) / sizeof(ticks);
   }
 
   [[nodiscard]] std::size_t find(std::uint32_t item) const noexcept {
     const std::uint32_t hash = hash_of(item);
-    const std::uint32_t* const items = words();
-    if (room_ > most_in_lines_of_small) return place_in<const std::uint32_t>(items, item, hash);
-    if (room_ > most_tags) return place_in<const std::uint16_t>(items, item, hash);
+    if (room_ > most_in_lines_of_small) return place_in<const std::uint32_t>(item, hash);
+    if (room_ > most_tags) return place_in<const std::uint16_t>(item, hash);
     if (room_ == 0) return npos;
-    std::uint32_t found = equal_bytes(block_, tag_byte(hash));
-    if (room_ > 8) found |= equal_bytes(block_ + 8, tag_byte(hash)) << 8;
-    for (; found != 0; found &= found - 1) {
-      const auto i = static_cast<std::size_t>(std::countr_zero(found));
-      if (items[i] == item) return i;
+    for (tag_places found = tagged(hash); !found.empty(); found.pop()) {
+      const std::uint32_t i = found.first();
+      if (i < size_ && this->item(i) == item) return i;
     }
     return npos;
   }
 
-  /// Asks for what `find` reads first.
-  void prefetch(std::uint32_t item) const noexcept {
+  // A search in three steps, each of which asks for what the next one reads; hash: hash_of(item).
+  EBB_INLINE void prefetch(std::uint32_t hash) const noexcept {
+    const void* first = block_;
+    if (room_ > most_in_lines_of_small)
+      first = lines<const std::uint32_t>().home(hash);
+    else if (room_ > most_tags)
+      first = lines<const std::uint16_t>().home(hash);
+    detail::prefetch(first);
+  }
+  [[nodiscard]] EBB_INLINE std::uint32_t guess(std::uint32_t hash) const noexcept {
+    std::uint32_t i = none;
     if (room_ > most_in_lines_of_small) {
-      detail::prefetch(lines<const std::uint32_t>().home(hash_of(item)));
+      i = lines<const std::uint32_t>().guess(hash);
     } else if (room_ > most_tags) {
-      detail::prefetch(lines<const std::uint16_t>().home(hash_of(item)));
-    } else {
-      detail::prefetch(block_);
+      i = lines<const std::uint16_t>().guess(hash);
+    } else if (room_ > 0) {
+      const tag_places found = tagged(hash);
+      if (!found.empty()) i = found.first();
     }
+    if (i >= size_) return none;
+    const std::byte* const row = row_at(i);
+    detail::prefetch(row);
+    detail::prefetch(row + row_bytes_ - 1);
+    return i;
+  }
+  [[nodiscard]] EBB_INLINE std::size_t find(std::uint32_t item, std::uint32_t guess) const noexcept {
+    return guess != none && this->item(guess) == item ? guess : find(item);
+  }
+
+  [[nodiscard]] static std::uint32_t hash_of(std::uint32_t item) noexcept {
+    return static_cast<std::uint32_t>((item * std::uint64_t{0x9e3779b97f4a7c15}) >> 32);
   }
 
   /// Position of the item's entry, made empty if there was none. Strong guarantee.
@@ -105,7 +132,7 @@ class entry_table {
     if (at != npos) return at;
     if (size_ == room_) reallocate(layout, size_ + growth(size_));
     const std::size_t i = size_++;
-    words()[i] = item;
+    *words(i) = item;
     clear(layout, i);
     place(i);
     return i;
@@ -122,18 +149,11 @@ class entry_table {
 
   /// Removes every entry for which drop(position) holds; the order of the others stays.
   template <class Predicate>
-  std::size_t erase_if(const entry_layout& layout, Predicate drop) {
+  std::size_t erase_if(Predicate drop) {
     std::size_t kept = 0;
     for (std::size_t i = 0; i < size_; ++i) {
       if (drop(i)) continue;
-      if (kept != i) {
-        const entry_row<T> from = row(layout, i);
-        const entry_row<T> to = row(layout, kept);
-        words()[kept] = words()[i];
-        *to.count = *from.count;
-        std::copy_n(from.sums, layout.sums(), to.sums);
-        std::copy_n(from.times, layout.times(), to.times);
-      }
+      if (kept != i) std::memcpy(row_at(kept), row_at(i), row_bytes_);
       ++kept;
     }
     const std::size_t dropped = size_ - kept;
@@ -142,8 +162,8 @@ class entry_table {
     return dropped;
   }
 
-  void erase(const entry_layout& layout, std::size_t position) {
-    erase_if(layout, [position](std::size_t i) { return i == position; });
+  void erase(std::size_t position) {
+    erase_if([position](std::size_t i) { return i == position; });
   }
 
   /// Gives back the memory of a table that has become much emptier, if there is any to copy it to; one that is nearly full stays as it is.
@@ -160,11 +180,16 @@ class entry_table {
               const ticks* times, const T* sums) {
     if (n == 0) return;
     if (size_ + n > room_) reallocate(layout, std::max(size_ + n, size_ + growth(size_)));
-    const entry_row<T> to = row(layout, size_);
-    std::memcpy(words() + size_, items, n * sizeof(std::uint32_t));
-    std::memcpy(to.count, counts, n * sizeof(std::uint32_t));
-    std::memcpy(to.times, times, n * sizeof(ticks) * static_cast<std::size_t>(layout.times()));
-    std::memcpy(to.sums, sums, n * sizeof(T) * static_cast<std::size_t>(layout.sums()));
+    const auto times_size = static_cast<std::size_t>(layout.times());
+    const auto sums_size = static_cast<std::size_t>(layout.sums());
+    for (std::size_t j = 0; j < n; ++j) {
+      std::uint32_t* const to = words(size_ + j);
+      const entry_row<T> values = row(layout, size_ + j);
+      to[0] = items[j];
+      to[1] = counts[j];
+      std::memcpy(values.times, times + j * times_size, times_size * sizeof(ticks));
+      std::memcpy(values.sums, sums + j * sums_size, sums_size * sizeof(T));
+    }
     size_ += static_cast<std::uint32_t>(n);
     for (std::size_t i = size_ - n; i < size_; ++i) place(i);
   }
@@ -181,8 +206,8 @@ class entry_table {
     std::swap(block_, other.block_);
     std::swap(size_, other.size_);
     std::swap(room_, other.room_);
-    std::swap(width_, other.width_);
-    std::swap(columns_, other.columns_);
+    std::swap(row_bytes_, other.row_bytes_);
+    std::swap(tag_eighths_, other.tag_eighths_);
   }
 
  private:
@@ -194,7 +219,7 @@ class entry_table {
     return std::max<std::size_t>(1, std::min(size, size / 4 + 2));
   }
 
-  /// Bytes before the columns of a table with that much room, a multiple of 8.
+  /// Bytes before the rows of a table with that much room, a multiple of 8.
   [[nodiscard]] static constexpr std::size_t tag_bytes(std::size_t room) noexcept {
     if (room <= most_tags) return room == 0 ? 0 : room <= 8 ? 8 : 16;
     // One in 20 places free at least, and most of the time more; of few sizes, so that growing seldom means to place all anew.
@@ -203,16 +228,24 @@ class entry_table {
     return sizeof(tag_line<std::uint16_t>) * (((wanted - 1) >> digits) + 1) << digits;
   }
 
-  [[nodiscard]] std::uint32_t* words() noexcept { return reinterpret_cast<std::uint32_t*>(block_ + columns()); }
-  [[nodiscard]] const std::uint32_t* words() const noexcept {
-    return reinterpret_cast<const std::uint32_t*>(block_ + columns());
+  static constexpr std::size_t times_offset = 2 * sizeof(std::uint32_t);
+  [[nodiscard]] static std::size_t sums_offset(const entry_layout& layout) noexcept {
+    return times_offset + sizeof(ticks) * static_cast<std::size_t>(layout.times());
   }
-  [[nodiscard]] std::size_t columns() const noexcept { return std::size_t{8} * columns_; }
-  [[nodiscard]] std::size_t times_offset() const noexcept { return columns() + std::size_t{8} * room_; }
-  [[nodiscard]] std::size_t sums_offset(const entry_layout& layout) const noexcept {
-    return times_offset() + sizeof(ticks) * static_cast<std::size_t>(layout.times()) * room_;
+  [[nodiscard]] static std::size_t row_bytes(const entry_layout& layout) noexcept {
+    return (sums_offset(layout) + sizeof(T) * static_cast<std::size_t>(layout.sums()) + 7) / 8 * 8;
   }
-  [[nodiscard]] std::size_t block_bytes() const noexcept { return columns() + (std::size_t{8} + width_) * room_; }
+
+  [[nodiscard]] std::byte* row_at(std::size_t i) noexcept { return block_ + before_rows() + i * row_bytes_; }
+  [[nodiscard]] const std::byte* row_at(std::size_t i) const noexcept {
+    return block_ + before_rows() + i * row_bytes_;
+  }
+  [[nodiscard]] std::uint32_t* words(std::size_t i) noexcept { return reinterpret_cast<std::uint32_t*>(row_at(i)); }
+  [[nodiscard]] const std::uint32_t* words(std::size_t i) const noexcept {
+    return reinterpret_cast<const std::uint32_t*>(row_at(i));
+  }
+  [[nodiscard]] std::size_t before_rows() const noexcept { return std::size_t{8} * tag_eighths_; }
+  [[nodiscard]] std::size_t block_bytes() const noexcept { return before_rows() + std::size_t{row_bytes_} * room_; }
   [[nodiscard]] std::align_val_t alignment() const noexcept {
     return std::align_val_t(room_ > most_tags ? alignof(tag_line<std::uint16_t>) : alignof(std::max_align_t));
   }
@@ -220,32 +253,31 @@ class entry_table {
   /// An uninitialised block for an empty table.
   void allocate(std::size_t room) {
     const std::size_t before = tag_bytes(room);
-    const std::size_t bytes = before + (std::size_t{8} + width_) * room;
     const std::align_val_t alignment{room > most_tags ? alignof(tag_line<std::uint16_t>) : alignof(std::max_align_t)};
-    block_ = static_cast<std::byte*>(::operator new[](bytes, alignment));
+    block_ = static_cast<std::byte*>(::operator new[](before + row_bytes_ * room, alignment));
     room_ = static_cast<std::uint32_t>(room);
-    columns_ = static_cast<std::uint32_t>(before / 8);
+    tag_eighths_ = static_cast<std::uint32_t>(before / 8);
   }
 
-  [[nodiscard]] static std::uint32_t hash_of(std::uint32_t item) noexcept {
-    return static_cast<std::uint32_t>((item * std::uint64_t{0x9e3779b97f4a7c15}) >> 32);
+  /// The entries of a table without lines that have this hash's tag.
+  [[nodiscard]] EBB_INLINE tag_places tagged(std::uint32_t hash) const noexcept {
+    return room_ > 8 ? tag_places::of<16>(block_, tag_byte(hash)) : tag_places::of<8>(block_, tag_byte(hash));
   }
 
   template <class Place>
   [[nodiscard]] tag_table<Place> lines() const noexcept {
     using line = typename tag_table<Place>::line;
-    return {reinterpret_cast<line*>(block_), columns() / sizeof(line)};
+    return {reinterpret_cast<line*>(block_), before_rows() / sizeof(line)};
   }
 
   template <class Place>
-  [[nodiscard]] std::size_t place_in(const std::uint32_t* items, std::uint32_t item,
-                                     std::uint32_t hash) const noexcept {
-    const std::uint32_t at = lines<Place>().find(hash, [=](std::uint32_t i) { return items[i] == item; });
+  [[nodiscard]] std::size_t place_in(std::uint32_t item, std::uint32_t hash) const noexcept {
+    const std::uint32_t at = lines<Place>().find(hash, [=, this](std::uint32_t i) { return this->item(i) == item; });
     return at == tag_table<Place>::npos ? npos : at;
   }
 
   void place(std::size_t i) noexcept {
-    const std::uint32_t hash = hash_of(words()[i]);
+    const std::uint32_t hash = hash_of(item(i));
     const auto at = static_cast<std::uint32_t>(i);
     if (room_ > most_in_lines_of_small) {
       lines<std::uint32_t>().insert(hash, at);
@@ -257,28 +289,19 @@ class entry_table {
   }
 
   void index() noexcept {
-    std::memset(block_, 0, columns());
+    std::memset(block_, 0, before_rows());
     for (std::size_t i = 0; i < size_; ++i) place(i);
   }
 
   void reallocate(const entry_layout& layout, std::size_t room) {
     entry_table grown;
-    grown.width_ = static_cast<std::uint32_t>(sizeof(ticks) * static_cast<std::size_t>(layout.times()) +
-                                              sizeof(T) * static_cast<std::size_t>(layout.sums()));
+    grown.row_bytes_ = static_cast<std::uint32_t>(row_bytes(layout));
     if (room > 0) grown.allocate(room);
     grown.size_ = size_;
-    if (size_ > 0) {
-      const std::size_t words_size = size_ * sizeof(std::uint32_t);
-      std::memcpy(grown.words(), words(), words_size);
-      std::memcpy(grown.words() + grown.room_, words() + room_, words_size);
-      std::memcpy(grown.row(layout, 0).times, times(layout, 0),
-                  size_ * sizeof(ticks) * static_cast<std::size_t>(layout.times()));
-      std::memcpy(grown.row(layout, 0).sums, sums(layout, 0),
-                  size_ * sizeof(T) * static_cast<std::size_t>(layout.sums()));
-    }
+    if (size_ > 0) std::memcpy(grown.row_at(0), row_at(0), std::size_t{row_bytes_} * size_);
     const bool are_lines_alike = (room_ > most_in_lines_of_small) == (grown.room_ > most_in_lines_of_small);
-    if (columns_ != 0 && columns_ == grown.columns_ && are_lines_alike)
-      std::memcpy(grown.block_, block_, columns());
+    if (tag_eighths_ != 0 && tag_eighths_ == grown.tag_eighths_ && are_lines_alike)
+      std::memcpy(grown.block_, block_, before_rows());
     else if (grown.room_ > 0)
       grown.index();
     swap(grown);
@@ -287,8 +310,8 @@ class entry_table {
   std::byte* block_ = nullptr;
   std::uint32_t size_ = 0;
   std::uint32_t room_ = 0;
-  std::uint32_t width_ = 0;    // bytes of times and sums an entry
-  std::uint32_t columns_ = 0;  // bytes before the columns, in eighths
+  std::uint32_t row_bytes_ = 0;
+  std::uint32_t tag_eighths_ = 0;  // bytes before the rows, in eighths
 };
 
 }  // namespace ebb::detail

@@ -24,6 +24,7 @@ template <class Key, class Value>
 class flat_map {
  public:
   using value_type = std::pair<Key, Value>;
+  static constexpr std::uint32_t npos = open_index::npos;
 
   template <bool IsConst>
   class basic_iterator {
@@ -72,15 +73,42 @@ class flat_map {
     return blocks_.empty() ? 0 : (blocks_.size() - 1) * block_size + blocks_.back().size();
   }
 
+  [[nodiscard]] static std::uint32_t hash_of(const Key& key) { return mixed_hash(std::hash<Key>{}(key)); }
+
   [[nodiscard]] iterator find(const Key& key) { return at_or_end(*this, place_of(key, hash_of(key))); }
   [[nodiscard]] const_iterator find(const Key& key) const { return at_or_end(*this, place_of(key, hash_of(key))); }
   [[nodiscard]] bool contains(const Key& key) const { return place_of(key, hash_of(key)) != open_index::npos; }
+
+  /// The key's place, npos if it has none: until one is erased, its own however many come.
+  [[nodiscard]] std::uint32_t place_of(const Key& key, std::uint32_t hash) const {
+    return index_.find(hash, [&](std::uint32_t place) { return at(place).first == key; });
+  }
+  [[nodiscard]] value_type& at(std::size_t place) noexcept {
+    return blocks_[place >> block_bits][place & (block_size - 1)];
+  }
+  [[nodiscard]] const value_type& at(std::size_t place) const noexcept {
+    return blocks_[place >> block_bits][place & (block_size - 1)];
+  }
+
+  // A search in three steps, each of which asks for what the next one reads.
+  EBB_INLINE void prefetch(std::uint32_t hash) const noexcept { index_.prefetch(hash); }
+  [[nodiscard]] EBB_INLINE std::uint32_t guess(std::uint32_t hash) const noexcept {
+    const std::uint32_t place = index_.guess(hash);
+    if (place == npos) return npos;
+    const auto* const pair = reinterpret_cast<const std::byte*>(&at(place));
+    detail::prefetch(pair);
+    detail::prefetch(pair + sizeof(value_type) - 1);
+    return place;
+  }
+  [[nodiscard]] EBB_INLINE std::uint32_t place_of(const Key& key, std::uint32_t hash, std::uint32_t guess) const {
+    return guess != npos && at(guess).first == key ? guess : place_of(key, hash);
+  }
 
   /// The key's pair, with an empty value if there was none, and whether it is new.   Errors: as open_index::reserve; strong guarantee.
   std::pair<iterator, bool> try_emplace(const Key& key) {
     const std::uint32_t hash = hash_of(key);
     const std::uint32_t known = place_of(key, hash);
-    if (known != open_index::npos) return {iterator(*this, known), false};
+    if (known != npos) return {iterator(*this, known), false};
     const std::size_t place = size();
     index_.reserve(place + 1, place, [this](std::uint32_t p) { return hash_of(at(p).first); });
     if (place == blocks_.size() * block_size)
@@ -120,21 +148,9 @@ class flat_map {
       8;  // pairs a block: so many never move as the map grows, and none is doubled
   static constexpr std::size_t block_size = std::size_t{1} << block_bits;
 
-  [[nodiscard]] static std::uint32_t hash_of(const Key& key) { return mixed_hash(std::hash<Key>{}(key)); }
-
-  [[nodiscard]] value_type& at(std::size_t place) noexcept {
-    return blocks_[place >> block_bits][place & (block_size - 1)];
-  }
-  [[nodiscard]] const value_type& at(std::size_t place) const noexcept {
-    return blocks_[place >> block_bits][place & (block_size - 1)];
-  }
-
-  [[nodiscard]] std::uint32_t place_of(const Key& key, std::uint32_t hash) const {
-    return index_.find(hash, [&](std::uint32_t place) { return at(place).first == key; });
-  }
   template <class Map>
   [[nodiscard]] static auto at_or_end(Map& map, std::uint32_t place) noexcept {
-    return place == open_index::npos ? map.end() : decltype(map.end())(map, place);
+    return place == npos ? map.end() : decltype(map.end())(map, place);
   }
 
   static void add_to(block& to, const Key& key) {

@@ -20,8 +20,24 @@ class name_index {
   [[nodiscard]] std::size_t size() const noexcept { return names_.size(); }
   [[nodiscard]] const Name& operator[](std::size_t number) const { return names_[number]; }
 
+  [[nodiscard]] static std::uint32_t hash_of(const Name& name) { return mixed_hash(std::hash<Name>{}(name)); }
+
   /// The name's number, npos if it has none.
   [[nodiscard]] std::uint32_t find(const Name& name) const { return find(name, hash_of(name)); }
+  [[nodiscard]] std::uint32_t find(const Name& name, std::uint32_t hash) const {
+    return index_.find(hash, [&](std::uint32_t number) { return names_[number] == name; });
+  }
+
+  // A search in three steps, each of which asks for what the next one reads.
+  EBB_INLINE void prefetch(std::uint32_t hash) const noexcept { index_.prefetch(hash); }
+  [[nodiscard]] EBB_INLINE std::uint32_t guess(std::uint32_t hash) const noexcept {
+    const std::uint32_t number = index_.guess(hash);
+    if (number != npos) detail::prefetch(&names_[number]);
+    return number;
+  }
+  [[nodiscard]] EBB_INLINE std::uint32_t find(const Name& name, std::uint32_t hash, std::uint32_t guess) const {
+    return guess != npos && names_[guess] == name ? guess : find(name, hash);
+  }
 
   /// The name's number, a new one if it had none.   Errors: std::length_error above 2^32 − 2 names; strong guarantee.
   std::uint32_t find_or_add(const Name& name) {
@@ -46,12 +62,6 @@ class name_index {
   [[nodiscard]] std::size_t bytes() const noexcept { return names_.capacity() * sizeof(Name) + index_.bytes(); }
 
  private:
-  [[nodiscard]] static std::uint32_t hash_of(const Name& name) { return mixed_hash(std::hash<Name>{}(name)); }
-
-  [[nodiscard]] std::uint32_t find(const Name& name, std::uint32_t hash) const {
-    return index_.find(hash, [&](std::uint32_t number) { return names_[number] == name; });
-  }
-
   std::vector<Name> names_;
   open_index index_;
 };

@@ -38,8 +38,13 @@ class open_index {
   }
 
   /// Asks for the line where a search begins.
-  void prefetch(std::uint32_t hash) const noexcept {
+  EBB_INLINE void prefetch(std::uint32_t hash) const noexcept {
     if (!lines_.empty()) detail::prefetch(table().home(hash));
+  }
+
+  /// A place that may have this hash, npos if there is none where a search begins.
+  [[nodiscard]] EBB_INLINE std::uint32_t guess(std::uint32_t hash) const noexcept {
+    return lines_.empty() ? npos : table().guess(hash);
   }
 
   /// Room for so many places, of which the first `size` are there; hash_of(place) tells their hashes.

@@ -25,12 +25,17 @@ namespace ebb::detail {
 template <class T>
 void add_columns(nlohmann::json& record, const entry_layout& layout, const entry_table<T>& table, std::size_t first,
                  std::size_t n) {
-  const auto column = [n](const auto* values, int width) {
-    return std::vector(values, values + n * static_cast<std::size_t>(width));
-  };
-  record["counts"] = column(table.counts() + first, 1);
-  record["times"] = column(table.times(layout, first), layout.times());
-  record["sums"] = column(table.sums(layout, first), layout.sums());
+  std::vector<std::uint32_t> counts;
+  std::vector<lane_grid::ticks> times;
+  std::vector<T> sums;
+  for (std::size_t i = first; i < first + n; ++i) {
+    counts.push_back(table.count(i));
+    times.insert(times.end(), table.times(layout, i), table.times(layout, i) + layout.times());
+    sums.insert(sums.end(), table.sums(layout, i), table.sums(layout, i) + layout.sums());
+  }
+  record["counts"] = counts;
+  record["times"] = times;
+  record["sums"] = sums;
 }
 
 /// Writes states of one shape one after another, numbering their items as one store would.

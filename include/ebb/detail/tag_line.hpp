@@ -8,10 +8,15 @@
 #include <cstring>
 #include <type_traits>
 
+#include "ebb/detail/simd_levels.hpp"
+
 namespace ebb::detail {
 
 /// Asks the processor to fetch what is at an address, where a compiler offers that.
-inline void prefetch(const void* address) noexcept {
+///
+/// Whatever does nothing but call this must be EBB_INLINE too: g++ takes a function that only prefetches for one that does nothing, and leaves
+/// out the call.
+EBB_INLINE void prefetch(const void* address) noexcept {
 #if defined(__GNUC__)
   __builtin_prefetch(address);
 #else
@@ -20,25 +25,60 @@ inline void prefetch(const void* address) noexcept {
 }
 
 /// The byte a hash is known by in a line of tags: never 0, which marks a free place.
-[[nodiscard]] inline std::uint8_t tag_byte(std::uint32_t hash) noexcept {
+[[nodiscard]] EBB_INLINE std::uint8_t tag_byte(std::uint32_t hash) noexcept {
   const std::uint32_t low = hash & 0xffU;
-  return static_cast<std::uint8_t>(low | (low == 0 ? 1U : 0U));
+  return static_cast<std::uint8_t>(low + (low < 1 ? 1U : 0U));
 }
 
-/// Bit i is set where byte i of the eight from `from` on is `tag`.
-[[nodiscard]] inline std::uint32_t equal_bytes(const std::byte* from, std::uint8_t tag) noexcept {
-  constexpr std::uint64_t ones = 0x0101010101010101U;
-  std::uint64_t bytes;
-  std::memcpy(&bytes, from, sizeof bytes);
-  if constexpr (std::endian::native == std::endian::big) {
-    std::uint64_t turned = 0;
-    for (int i = 0; i < 64; i += 8) turned |= (bytes >> i & 0xffU) << (56 - i);
-    bytes = turned;
+/// Where a tag may be among up to 64 bytes. The first is where it is; of the others one in a few hundred is wrong, and whoever goes on to them
+/// has to look.
+///
+/// Byte 8 w + i is bit 8 i + w, so that words of eight bytes are compared, and joined, in a few instructions each.
+class tag_places {
+ public:
+  /// Among the `Size` bytes from `from` on. Whole words are read: up to 7 bytes more.
+  template <std::size_t Size>
+  [[nodiscard]] EBB_INLINE static tag_places of(const void* from, std::uint8_t tag) noexcept {
+    tag_places found;
+    const std::uint64_t tags = ones * tag;
+    found.bits_ = equal<0, Size>(from, tags);
+    if constexpr (Size > 8) found.bits_ |= equal<1, Size>(from, tags);
+    if constexpr (Size > 16) found.bits_ |= equal<2, Size>(from, tags);
+    static_assert(Size <= 24);
+    return found;
   }
-  const std::uint64_t differs = bytes ^ (ones * tag);
-  const std::uint64_t is_equal = ~(((differs & ones * 0x7f) + ones * 0x7f) | differs) & ones << 7;  // a bit a byte
-  return static_cast<std::uint32_t>(((is_equal >> 7) * 0x0102040810204080U) >> 56);                 // side by side
-}
+
+  [[nodiscard]] EBB_INLINE bool empty() const noexcept { return bits_ == 0; }
+  /// The number of one of them.
+  [[nodiscard]] EBB_INLINE std::uint32_t first() const noexcept {
+    const auto bit = static_cast<std::uint32_t>(std::countr_zero(bits_));
+    return 8 * (bit & 7) + (bit >> 3);
+  }
+  /// Takes that one out.
+  EBB_INLINE void pop() noexcept { bits_ &= bits_ - 1; }
+
+ private:
+  static constexpr std::uint64_t ones = 0x0101010101010101U;
+
+  /// Word number W; a borrow may make a byte that differs by one look equal, but only above one that is.
+  template <std::size_t W, std::size_t Size>
+  [[nodiscard]] EBB_INLINE static std::uint64_t equal(const void* from, std::uint64_t tags) noexcept {
+    std::uint64_t bytes;
+    std::memcpy(&bytes, static_cast<const std::byte*>(from) + 8 * W, sizeof bytes);
+    if constexpr (std::endian::native == std::endian::big) bytes = turned(bytes);
+    const std::uint64_t differs = bytes ^ tags;
+    constexpr std::uint64_t wanted = 8 * W + 8 > Size ? (std::uint64_t{1} << (Size % 8 * 8)) - 1 : ~std::uint64_t{0};
+    return ((differs - ones) & ~differs & (ones << 7 & wanted)) >> (7 - W);
+  }
+
+  [[nodiscard]] static std::uint64_t turned(std::uint64_t bytes) noexcept {
+    std::uint64_t out = 0;
+    for (int i = 0; i < 64; i += 8) out |= (bytes >> i & 0xffU) << (56 - i);
+    return out;
+  }
+
+  std::uint64_t bits_ = 0;
+};
 
 /// One line of the cache that says where the things stand whose hashes lead to it: a byte of each hash, and its place.
 ///
@@ -47,19 +87,15 @@ inline void prefetch(const void* address) noexcept {
 template <class Place>
 struct alignas(64) tag_line {
   static constexpr std::size_t room = (64 - sizeof(std::uint32_t)) / (1 + sizeof(Place));
-  static constexpr std::uint32_t all = (std::uint32_t{1} << room) - 1;
 
   std::uint8_t tags[room] = {};  // 0 where free
   std::uint32_t passed = 0;
   Place places[room] = {};
 
-  /// The places whose tag may be this one, a bit each.
-  [[nodiscard]] std::uint32_t find(std::uint8_t tag) const noexcept {
-    static_assert(offsetof(tag_line, passed) == room && room % 4 == 0 && room > 8);
-    const auto* const bytes = reinterpret_cast<const std::byte*>(this);
-    std::uint32_t found = 0;
-    for (std::size_t b = 0; b < room; b += 8) found |= equal_bytes(bytes + b, tag) << b;
-    return found & all;  // the last eight bytes may go on into `passed`
+  /// Where this tag is.
+  [[nodiscard]] EBB_INLINE tag_places find(std::uint8_t tag) const noexcept {
+    static_assert(offsetof(tag_line, tags) == 0 && sizeof(tag_line) == 64);
+    return tag_places::of<room>(this, tag);
   }
 };
 
@@ -76,7 +112,7 @@ class tag_table {
   tag_table(line* lines, std::size_t size) noexcept : lines_(lines), size_(size) {}
 
   /// The line where a search begins.
-  [[nodiscard]] line* home(std::uint32_t hash) const noexcept {
+  [[nodiscard]] EBB_INLINE line* home(std::uint32_t hash) const noexcept {
     return lines_ + static_cast<std::size_t>((std::uint64_t{hash} * size_) >> 32);
   }
 
@@ -84,21 +120,32 @@ class tag_table {
   template <class Predicate>
   [[nodiscard]] std::uint32_t find(std::uint32_t hash, Predicate is_it) const {
     const std::uint8_t tag = tag_byte(hash);
-    for (const line* at = home(hash);; at = next(at)) {
-      for (std::uint32_t found = at->find(tag); found != 0; found &= found - 1) {
-        const Place place = at->places[std::countr_zero(found)];
-        if (is_it(std::uint32_t{place})) return place;
+    const line* const begin = home(hash);
+    const line* at = begin;
+    do {
+      for (tag_places found = at->find(tag); !found.empty(); found.pop()) {
+        const std::uint32_t i = found.first();
+        if (at->tags[i] == tag && is_it(at->places[i])) return at->places[i];
       }
       if (at->passed == 0) return npos;
-    }
+      at = next(at);
+    } while (at != begin);  // after many comings and goings each line may have been passed
+    return npos;
+  }
+
+  /// The first place whose hash looks like this one in the line where a search begins, npos if there is none: a guess of what will be asked for.
+  [[nodiscard]] EBB_INLINE std::uint32_t guess(std::uint32_t hash) const noexcept {
+    const line* const at = home(hash);
+    const tag_places found = at->find(tag_byte(hash));
+    return found.empty() ? npos : std::uint32_t{at->places[found.first()]};
   }
 
   /// Adds a place that is not there. At least one must be free.
   void insert(std::uint32_t hash, std::uint32_t place) noexcept {
     for (line* at = home(hash);; at = next(at)) {
-      const std::uint32_t free = at->find(0);
-      if (free != 0) {
-        const int i = std::countr_zero(free);
+      const tag_places free = at->find(0);
+      if (!free.empty()) {
+        const std::uint32_t i = free.first();
         at->tags[i] = tag_byte(hash);
         at->places[i] = static_cast<Place>(place);
         return;
@@ -110,8 +157,8 @@ class tag_table {
   /// Takes out a place that is there.
   void erase(std::uint32_t hash, std::uint32_t place) noexcept {
     for (line* at = home(hash);; at = next(at)) {
-      const int i = number_of(*at, hash, place);
-      if (i >= 0) {
+      const std::uint32_t i = number_of(*at, hash, place);
+      if (i < line::room) {
         at->tags[i] = 0;
         return;
       }
@@ -122,8 +169,8 @@ class tag_table {
   /// Says that what stood at a place that is there has moved to another.
   void move(std::uint32_t hash, std::uint32_t from, std::uint32_t to) noexcept {
     for (line* at = home(hash);; at = next(at)) {
-      const int i = number_of(*at, hash, from);
-      if (i < 0) continue;
+      const std::uint32_t i = number_of(*at, hash, from);
+      if (i == line::room) continue;
       at->places[i] = static_cast<Place>(to);
       return;
     }
@@ -135,12 +182,12 @@ class tag_table {
     return lines_ + (number == size_ ? 0 : number);
   }
 
-  [[nodiscard]] static int number_of(const line& at, std::uint32_t hash, std::uint32_t place) noexcept {
-    for (std::uint32_t found = at.find(tag_byte(hash)); found != 0; found &= found - 1) {
-      const int i = std::countr_zero(found);
-      if (at.places[i] == place) return i;
-    }
-    return -1;
+  /// Where in a line a place is; `room` where it is not.
+  [[nodiscard]] static std::uint32_t number_of(const line& at, std::uint32_t hash, std::uint32_t place) noexcept {
+    const std::uint8_t tag = tag_byte(hash);
+    for (tag_places found = at.find(tag); !found.empty(); found.pop())
+      if (at.tags[found.first()] == tag && at.places[found.first()] == place) return found.first();
+    return line::room;
   }
 
   line* lines_;
