@@ -282,6 +282,7 @@ void add_sharded(const std::string& who) {
   add<by_ebb<ebb::interest_store<id, id, double, 1>>>("ebb");
   add<by_ebb_batch<ebb::interest_store<id, id, double, 1>>>("ebb_batch");
   add_sharded<by_ebb<ebb::sharded_store<id, id, double, 1>>>("ebb");
+  add_sharded<by_ebb_batch<ebb::sharded_store<id, id, double, 1>>>("ebb_batch");
   using std_map = std::unordered_map<std::uint64_t, kept, mixed>;
   add<by_map<std_map>>("std");
   add_sharded<by_maps<std_map>>("std");
