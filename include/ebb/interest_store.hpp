@@ -126,6 +126,7 @@ class interest_store {
     const bool is_new = *row.count == 0;
     detail::with_lanes<Lanes>(kept_.layout.lanes, [&](auto lanes) {
       detail::add_event(kept_.layout, lanes, row, unit_, amount);
+      state->entries.note_interest(kept_.layout, lanes, row);
       if (kept_.options.heat)
         detail::add_event(kept_.heat_layout, lanes, kept_.heat.row(kept_.heat_layout, handle), unit_, amount);
     });

@@ -11,6 +11,7 @@
 #include <new>
 #include <utility>
 
+#include "ebb/detail/entry_groups.hpp"
 #include "ebb/detail/entry_layout.hpp"
 #include "ebb/detail/tag_line.hpp"
 
@@ -36,6 +37,8 @@ struct entry_row {
 /// The block: [tags | items | counts | times | sums], the columns with `room` places each; 24 bytes when empty. The tags of up to 16 entries
 /// are a byte each, in the entries' order; those of more are lines of a tag_table. A search for an item thus goes through no loop that is
 /// longer for some users than for others: what the processor guesses wrong costs more than all else here.
+///
+/// After the columns a large table keeps the keys of its groups (entry_groups.hpp), where the layout says so.
 template <std::floating_point T>
 class entry_table {
  public:
@@ -48,7 +51,7 @@ class entry_table {
     entry_table(std::move(other)).swap(*this);
     return *this;
   }
-  entry_table(const entry_table& other) : size_(other.size_), width_(other.width_) {
+  entry_table(const entry_table& other) : size_(other.size_), widths_(other.widths_) {
     if (other.room_ == 0) return;
     allocate(other.room_);
     std::memcpy(block_, other.block_, block_bytes());
@@ -99,6 +102,18 @@ class entry_table {
     }
   }
 
+  /// Whether entries are told apart by groups, and the keys of these, key_pitch(lanes) a group.
+  [[nodiscard]] bool has_groups() const noexcept { return group_bytes(room_) > 0; }
+  [[nodiscard]] const std::int32_t* keys() const noexcept {
+    return reinterpret_cast<const std::int32_t*>(block_ + keys_offset(room_));
+  }
+
+  /// To be told of a row whose interest was added to.
+  template <class Lanes>
+  void note_interest(const entry_layout& layout, Lanes lanes, const entry_row<T>& row) noexcept {
+    if (has_groups()) raise(layout, lanes, static_cast<std::size_t>(row.count - counts()));
+  }
+
   /// Position of the item's entry, made empty if there was none. Strong guarantee.
   std::size_t find_or_add(const entry_layout& layout, std::uint32_t item) {
     const std::size_t at = find(item);
@@ -138,7 +153,10 @@ class entry_table {
     }
     const std::size_t dropped = size_ - kept;
     size_ = static_cast<std::uint32_t>(kept);
-    if (dropped > 0) index();
+    if (dropped > 0) {
+      index();
+      if (has_groups()) group_anew(layout);
+    }
     return dropped;
   }
 
@@ -167,6 +185,7 @@ class entry_table {
     std::memcpy(to.sums, sums, n * sizeof(T) * static_cast<std::size_t>(layout.sums()));
     size_ += static_cast<std::uint32_t>(n);
     for (std::size_t i = size_ - n; i < size_; ++i) place(i);
+    for (std::size_t i = size_ - n; has_groups() && i < size_; ++i) raise(layout, layout.lanes, i);
   }
 
   /// Room for `entries` entries without growing.
@@ -181,7 +200,7 @@ class entry_table {
     std::swap(block_, other.block_);
     std::swap(size_, other.size_);
     std::swap(room_, other.room_);
-    std::swap(width_, other.width_);
+    std::swap(widths_, other.widths_);
     std::swap(columns_, other.columns_);
   }
 
@@ -212,19 +231,31 @@ class entry_table {
   [[nodiscard]] std::size_t sums_offset(const entry_layout& layout) const noexcept {
     return times_offset() + sizeof(ticks) * static_cast<std::size_t>(layout.times()) * room_;
   }
-  [[nodiscard]] std::size_t block_bytes() const noexcept { return columns() + (std::size_t{8} + width_) * room_; }
+  [[nodiscard]] std::size_t width() const noexcept { return widths_ >> 8; }
+  [[nodiscard]] std::size_t pitch() const noexcept { return widths_ & 0xffU; }
+
+  /// The keys begin on a line of the cache.
+  [[nodiscard]] std::size_t keys_offset(std::size_t room) const noexcept {
+    return (columns() + (std::size_t{8} + width()) * room + 63) / 64 * 64;
+  }
+  [[nodiscard]] std::size_t group_bytes(std::size_t room) const noexcept {
+    if (room <= most_without_groups) return 0;
+    constexpr std::size_t step = entry_group * groups_step;
+    return (room + step - 1) / step * groups_step * pitch() * sizeof(std::int32_t);
+  }
+  [[nodiscard]] std::size_t block_bytes() const noexcept {
+    return has_groups() ? keys_offset(room_) + group_bytes(room_) : columns() + (std::size_t{8} + width()) * room_;
+  }
   [[nodiscard]] std::align_val_t alignment() const noexcept {
     return std::align_val_t(room_ > most_tags ? alignof(tag_line<std::uint16_t>) : alignof(std::max_align_t));
   }
 
   /// An uninitialised block for an empty table.
   void allocate(std::size_t room) {
-    const std::size_t before = tag_bytes(room);
-    const std::size_t bytes = before + (std::size_t{8} + width_) * room;
     const std::align_val_t alignment{room > most_tags ? alignof(tag_line<std::uint16_t>) : alignof(std::max_align_t)};
-    block_ = static_cast<std::byte*>(::operator new[](bytes, alignment));
     room_ = static_cast<std::uint32_t>(room);
-    columns_ = static_cast<std::uint32_t>(before / 8);
+    columns_ = static_cast<std::uint32_t>(tag_bytes(room) / 8);
+    block_ = static_cast<std::byte*>(::operator new[](block_bytes(), alignment));
   }
 
   [[nodiscard]] static std::uint32_t hash_of(std::uint32_t item) noexcept {
@@ -256,6 +287,27 @@ class entry_table {
     }
   }
 
+  template <class Lanes>
+  void raise(const entry_layout& layout, Lanes lanes, std::size_t i) noexcept {
+    std::int32_t* const keys = const_cast<std::int32_t*>(this->keys()) + i / entry_group * pitch();
+    raise_keys(layout.grid, lanes, sums(layout, i), *times(layout, i), keys);
+  }
+
+  void group_anew(const entry_layout& layout) noexcept {
+    std::fill_n(const_cast<std::int32_t*>(keys()), group_bytes(room_) / sizeof(std::int32_t), no_key);
+    for (std::size_t i = 0; i < size_; ++i) raise(layout, layout.lanes, i);
+  }
+
+  /// Takes over the groups of a table with the same entries.
+  void group_like(const entry_layout& layout, const entry_table& other) noexcept {
+    if (!other.has_groups()) return group_anew(layout);
+    const std::size_t bytes = group_bytes(room_);
+    const std::size_t known = std::min(bytes, group_bytes(other.room_));
+    auto* const to = const_cast<std::int32_t*>(keys());
+    std::memcpy(to, other.keys(), known);
+    std::fill(to + known / sizeof(std::int32_t), to + bytes / sizeof(std::int32_t), no_key);
+  }
+
   void index() noexcept {
     std::memset(block_, 0, columns());
     for (std::size_t i = 0; i < size_; ++i) place(i);
@@ -263,8 +315,10 @@ class entry_table {
 
   void reallocate(const entry_layout& layout, std::size_t room) {
     entry_table grown;
-    grown.width_ = static_cast<std::uint32_t>(sizeof(ticks) * static_cast<std::size_t>(layout.times()) +
-                                              sizeof(T) * static_cast<std::size_t>(layout.sums()));
+    const std::size_t width =
+        sizeof(ticks) * static_cast<std::size_t>(layout.times()) + sizeof(T) * static_cast<std::size_t>(layout.sums());
+    const auto pitch = static_cast<std::uint32_t>(layout.groups ? key_pitch(layout.lanes) : 0);
+    grown.widths_ = static_cast<std::uint32_t>(width << 8) | pitch;
     if (room > 0) grown.allocate(room);
     grown.size_ = size_;
     if (size_ > 0) {
@@ -281,13 +335,14 @@ class entry_table {
       std::memcpy(grown.block_, block_, columns());
     else if (grown.room_ > 0)
       grown.index();
+    if (grown.has_groups()) grown.group_like(layout, *this);
     swap(grown);
   }
 
   std::byte* block_ = nullptr;
   std::uint32_t size_ = 0;
   std::uint32_t room_ = 0;
-  std::uint32_t width_ = 0;    // bytes of times and sums an entry
+  std::uint32_t widths_ = 0;   // bytes of times and sums an entry, and in the low 8 bits keys of a group
   std::uint32_t columns_ = 0;  // bytes before the columns, in eighths
 };
 
