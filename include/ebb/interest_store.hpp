@@ -10,6 +10,7 @@
 #include <functional>
 #include <limits>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -285,14 +286,14 @@ class interest_store {
     const user_state* const state = find(user);
     if (state == nullptr) return out;
     check_now(*state, now);
-    std::vector<detail::scored_entry> scores;
     detail::with_lanes<Lanes>(kept_.layout.lanes, [&](auto lanes) {
-      detail::best_entries(kept_.layout, lanes, state->entries, k, plan, scores).find(state->newest);
+      detail::best_entries best(kept_.layout, lanes, state->entries, k, plan);
+      const std::span<const detail::scored_entry> found = best.find(state->newest);
+      out.reserve(found.size());
+      for (const detail::scored_entry& s : found)
+        out.push_back({kept_.items[state->entries.item(s.position)], detail::interest_of(s),
+                       s.value > 0 ? std::log2(s.value) : s.log2, to_time(s.last)});
     });
-    out.reserve(scores.size());
-    for (const detail::scored_entry& s : scores)
-      out.push_back({kept_.items[state->entries.item(s.position)], detail::interest_of(s),
-                     s.value > 0 ? std::log2(s.value) : s.log2, to_time(s.last)});
     return out;
   }
 

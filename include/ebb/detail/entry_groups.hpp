@@ -19,8 +19,14 @@
 
 namespace ebb::detail {
 
-/// So many entries, one after another, are a group.
-inline constexpr std::size_t entry_group = 16;
+/// The entries of a group, a whole number of these, are looked at so many at a time.
+inline constexpr std::size_t entry_block = 8;
+
+/// So many entries, one after another, are a group, in a table with that much room: the more groups there are, the larger they may be for
+/// the time to look at all groups and at all entries of a few.
+[[nodiscard]] constexpr std::size_t group_size(std::size_t room) noexcept {
+  return room <= 2048 ? 8 : room <= 16384 ? 16 : 32;
+}
 
 /// Tables with room for no more have no groups: to look at all entries costs little, and groups would cost every new event.
 inline constexpr std::size_t most_without_groups = 256;

@@ -102,8 +102,9 @@ class entry_table {
     }
   }
 
-  /// Whether entries are told apart by groups, and the keys of these, key_pitch(lanes) a group.
+  /// Whether entries are told apart by groups, the entries of one, and the keys of these, key_pitch(lanes) a group.
   [[nodiscard]] bool has_groups() const noexcept { return group_bytes(room_) > 0; }
+  [[nodiscard]] std::size_t group() const noexcept { return group_size(room_); }
   [[nodiscard]] const std::int32_t* keys() const noexcept {
     return reinterpret_cast<const std::int32_t*>(block_ + keys_offset(room_));
   }
@@ -240,7 +241,7 @@ class entry_table {
   }
   [[nodiscard]] std::size_t group_bytes(std::size_t room) const noexcept {
     if (room <= most_without_groups) return 0;
-    constexpr std::size_t step = entry_group * groups_step;
+    const std::size_t step = group_size(room) * groups_step;
     return (room + step - 1) / step * groups_step * pitch() * sizeof(std::int32_t);
   }
   [[nodiscard]] std::size_t block_bytes() const noexcept {
@@ -289,7 +290,7 @@ class entry_table {
 
   template <class Lanes>
   void raise(const entry_layout& layout, Lanes lanes, std::size_t i) noexcept {
-    std::int32_t* const keys = const_cast<std::int32_t*>(this->keys()) + i / entry_group * pitch();
+    std::int32_t* const keys = const_cast<std::int32_t*>(this->keys()) + i / group_size(room_) * pitch();
     raise_keys(layout.grid, lanes, sums(layout, i), *times(layout, i), keys);
   }
 
@@ -300,7 +301,7 @@ class entry_table {
 
   /// Takes over the groups of a table with the same entries.
   void group_like(const entry_layout& layout, const entry_table& other) noexcept {
-    if (!other.has_groups()) return group_anew(layout);
+    if (!other.has_groups() || group_size(other.room_) != group_size(room_)) return group_anew(layout);
     const std::size_t bytes = group_bytes(room_);
     const std::size_t known = std::min(bytes, group_bytes(other.room_));
     auto* const to = const_cast<std::int32_t*>(keys());

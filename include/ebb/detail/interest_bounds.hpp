@@ -92,19 +92,25 @@ class interest_bounds {
     });
   }
 
-  /// The same for `size` entries from each of n positions on, without a table: bounds[g · size + j] is that of number positions[g] + j.
-  /// To be called at the level the bounds were made for.
+  /// The same for `entry_block` entries from each of n positions on, without a table: bounds[entry_block · b + j] is that of number
+  /// positions[b] + j. To be called at the level the bounds were made for.
   template <class Level>
-  EBB_INLINE void of_groups(Level, const bound_rows<T>& rows, const std::uint32_t* positions, std::size_t n,
+  EBB_INLINE void of_blocks(Level, const bound_rows<T>& rows, const std::uint32_t* positions, std::size_t n,
                             float* bounds) const {
-    for (std::size_t g = 0; g < n; ++g) {
-      bound_rows<T> group = rows.from(positions[g]);
-      group.count = entry_group;
-      if constexpr (is_one) {
-        bound_one<Level>(group, bounds + g * entry_group);
-      } else {
-        bound_few<Level>(group, bounds + g * entry_group);
-      }
+    constexpr std::integral_constant<std::size_t, 1> one;
+    if constexpr (is_one) {
+      if (rows.sums_apart == one && rows.times_apart == one)
+        of_blocks<Level>(rows, one, one, positions, n, bounds);
+      else
+        of_blocks<Level>(rows, rows.sums_apart, rows.times_apart, positions, n, bounds);
+    } else if constexpr (std::same_as<Lanes, int>) {
+      of_blocks<Level>(rows, rows.sums_apart, rows.times_apart, positions, n, bounds);
+    } else {
+      constexpr std::integral_constant<std::size_t, Lanes::value> lanes;
+      if (rows.sums_apart == lanes && rows.times_apart == one)
+        of_blocks<Level>(rows, lanes, one, positions, n, bounds);
+      else
+        of_blocks<Level>(rows, rows.sums_apart, rows.times_apart, positions, n, bounds);
     }
   }
 
@@ -228,39 +234,54 @@ class interest_bounds {
   }
 #endif
 
-  /// A group's bounds, the factors of each entry computed for it alone.
-  template <class Level>
-  EBB_INLINE void bound_few(const bound_rows<T>& rows, float* bounds) const {
-    float ages[entry_group];
+  template <class Level, class SumsApart, class TimesApart>
+  EBB_INLINE void of_blocks(const bound_rows<T>& rows, SumsApart sums_apart, TimesApart times_apart,
+                            const std::uint32_t* positions, std::size_t n, float* bounds) const {
+    const factors_type factors = factors_;
     const std::uint64_t newest = newest_;
-    const std::size_t times_apart = rows.times_apart;
-    const lane_grid::ticks* const times = rows.times;
-    EBB_INDEPENDENT
-    for (std::size_t i = 0; i < entry_group; ++i) {
-      const std::uint64_t age = newest - static_cast<std::uint64_t>(times[i * times_apart]);
-      ages[i] = static_cast<float>(std::bit_cast<double>((age >> 12) | bits_of_2_to_64) - 0x1p64);
+    for (std::size_t b = 0; b < n; ++b, bounds += entry_block) {
+      const T* const sums = rows.sums + positions[b] * sums_apart;
+      const lane_grid::ticks* const times = rows.times + positions[b] * times_apart;
+      float ages[entry_block];
+      EBB_INDEPENDENT
+      for (std::size_t i = 0; i < entry_block; ++i) {
+        const std::uint64_t age = newest - static_cast<std::uint64_t>(times[i * times_apart]);
+        ages[i] = static_cast<float>(std::bit_cast<double>((age >> 12) | bits_of_2_to_64) - 0x1p64);
+      }
+      if constexpr (is_one) {
+        for (std::size_t i = 0; i < entry_block; ++i)
+          bounds[i] = factors.at(0, ages[i]) * static_cast<float>(sums[i * sums_apart]);
+      } else {
+        const std::size_t readable = rows.readable - positions[b] * sums_apart;
+        multiply_block<Level>(factors, sums, sums_apart, readable, ages, bounds);
+      }
     }
-    const T* const sums = rows.sums;
-    const std::size_t apart = rows.sums_apart;
+  }
+
+  template <class Level, class Apart>
+  EBB_INLINE void multiply_block(const factors_type& factors, const T* sums, Apart apart, std::size_t readable,
+                                 const float* ages, float* bounds) const {
     std::size_t i = 0;
 #if EBB_SIMD_VECTORS
     constexpr int at_once = vector<Level>;
     using products = row_products<at_once>;
     const auto chunks = chunks_of<at_once>();
     const auto products_of = [&](std::size_t row, typename products::values& out) EBB_ALWAYS_INLINE {
-      products::multiply_at(chunks, sums + row * apart, factors_, ages[row], out);
+      products::multiply_at(chunks, sums + row * apart, factors, ages[row], out);
     };
-    const std::size_t read = (entry_group - 1) * apart + static_cast<std::size_t>(chunks) * at_once;
-    for (; read <= rows.readable && i < entry_group; i += at_once) {
+    const std::size_t read = (entry_block - 1) * apart + static_cast<std::size_t>(chunks) * at_once;
+    for (; read <= readable && i < entry_block; i += at_once) {
       typename products::values sum;
       products::template add_up<products::levels>(products_of, i, sum);
       std::memcpy(bounds + i, &sum, sizeof sum);
     }
+#else
+    static_cast<void>(readable);
 #endif
-    for (; i < entry_group; ++i) {
+    for (; i < entry_block; ++i) {
       float sum = 0;
       for (int k = 0; k < lanes_; ++k)
-        sum += static_cast<float>(sums[i * apart + static_cast<std::size_t>(k)]) * factors_.at(k, ages[i]);
+        sum += static_cast<float>(sums[i * apart + static_cast<std::size_t>(k)]) * factors.at(k, ages[i]);
       bounds[i] = sum;
     }
   }
