@@ -122,12 +122,13 @@ class interest_store {
     const std::uint32_t handle = kept_.handle_of(item);
     user_state* state = nullptr;
     const detail::entry_row<T> row = kept_.row_of(user, handle, state);
+    state->entries.prefetch_keys(row);
     row.prefetch();  // the row is on its way while the exponentials are computed
     unit_.set(kept_.layout, ticks_of(time));
     const bool is_new = *row.count == 0;
     detail::with_lanes<Lanes>(kept_.layout.lanes, [&](auto lanes) {
       detail::add_event(kept_.layout, lanes, row, unit_, amount);
-      state->entries.note_interest(kept_.layout, lanes, row);
+      state->entries.note_event(kept_.layout, lanes, row, unit_);
       if (kept_.options.heat)
         detail::add_event(kept_.heat_layout, lanes, kept_.heat.row(kept_.heat_layout, handle), unit_, amount);
     });

@@ -66,13 +66,19 @@ struct key_digits {
   return sum > 0 ? static_cast<std::int32_t>(key + 1 + no_key) : no_key;
 }
 
-/// Raises the keys of a group to those of one of its entries.
+/// Raises the keys of a group to those of one of its entries, whose anchor is in these cells.
+template <std::floating_point T, class Lanes>
+void raise_keys(const lane_grid& grid, Lanes lanes, const T* sums, const std::int64_t* cells,
+                std::int32_t* keys) noexcept {
+  for (int k = 0; k < lanes; ++k)
+    keys[k] = std::max(keys[k], interest_key(key_digits(grid, k), cells[k], static_cast<double>(sums[k])));
+}
+
 template <std::floating_point T, class Lanes>
 void raise_keys(const lane_grid& grid, Lanes lanes, const T* sums, lane_grid::ticks last, std::int32_t* keys) noexcept {
-  for (int k = 0; k < lanes; ++k) {
-    const std::int32_t key = interest_key(key_digits(grid, k), grid.index(k, last), static_cast<double>(sums[k]));
-    keys[k] = std::max(keys[k], key);
-  }
+  std::int64_t cells[max_lanes];
+  for (int k = 0; k < lanes; ++k) cells[k] = grid.index(k, last);
+  raise_keys(grid, lanes, sums, cells, keys);
 }
 
 }  // namespace ebb::detail

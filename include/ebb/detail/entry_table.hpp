@@ -109,10 +109,25 @@ class entry_table {
     return reinterpret_cast<const std::int32_t*>(block_ + keys_offset(room_));
   }
 
-  /// To be told of a row whose interest was added to.
+  /// Asks for what note_event writes.
+  void prefetch_keys(const entry_row<T>& row) const noexcept {
+    if (has_groups()) detail::prefetch(keys_of(number_of(row)));
+  }
+
+  /// To be told of a row that an event was added to.
   template <class Lanes>
-  void note_interest(const entry_layout& layout, Lanes lanes, const entry_row<T>& row) noexcept {
-    if (has_groups()) raise(layout, lanes, static_cast<std::size_t>(row.count - counts()));
+  void note_event(const entry_layout& layout, Lanes lanes, const entry_row<T>& row, const unit_event& event) noexcept {
+    if (!has_groups()) return;
+    std::int32_t* const keys = keys_of(number_of(row));
+    if (*row.times == event.time)
+      raise_keys(layout.grid, lanes, row.sums, event.cells, keys);
+    else
+      raise_keys(layout.grid, lanes, row.sums, *row.times, keys);
+  }
+
+  /// To be told of a row that interest was added to.
+  void note_interest(const entry_layout& layout, const entry_row<T>& row) noexcept {
+    if (has_groups()) raise(layout, number_of(row));
   }
 
   /// Position of the item's entry, made empty if there was none. Strong guarantee.
@@ -186,7 +201,7 @@ class entry_table {
     std::memcpy(to.sums, sums, n * sizeof(T) * static_cast<std::size_t>(layout.sums()));
     size_ += static_cast<std::uint32_t>(n);
     for (std::size_t i = size_ - n; i < size_; ++i) place(i);
-    for (std::size_t i = size_ - n; has_groups() && i < size_; ++i) raise(layout, layout.lanes, i);
+    for (std::size_t i = size_ - n; has_groups() && i < size_; ++i) raise(layout, i);
   }
 
   /// Room for `entries` entries without growing.
@@ -288,15 +303,19 @@ class entry_table {
     }
   }
 
-  template <class Lanes>
-  void raise(const entry_layout& layout, Lanes lanes, std::size_t i) noexcept {
-    std::int32_t* const keys = const_cast<std::int32_t*>(this->keys()) + i / group_size(room_) * pitch();
-    raise_keys(layout.grid, lanes, sums(layout, i), *times(layout, i), keys);
+  [[nodiscard]] std::size_t number_of(const entry_row<T>& row) const noexcept {
+    return static_cast<std::size_t>(row.count - counts());
+  }
+  [[nodiscard]] std::int32_t* keys_of(std::size_t i) const noexcept {
+    return const_cast<std::int32_t*>(keys()) + i / group_size(room_) * pitch();
+  }
+  void raise(const entry_layout& layout, std::size_t i) noexcept {
+    raise_keys(layout.grid, layout.lanes, sums(layout, i), *times(layout, i), keys_of(i));
   }
 
   void group_anew(const entry_layout& layout) noexcept {
     std::fill_n(const_cast<std::int32_t*>(keys()), group_bytes(room_) / sizeof(std::int32_t), no_key);
-    for (std::size_t i = 0; i < size_; ++i) raise(layout, layout.lanes, i);
+    for (std::size_t i = 0; i < size_; ++i) raise(layout, i);
   }
 
   /// Takes over the groups of a table with the same entries.

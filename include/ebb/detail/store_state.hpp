@@ -290,7 +290,7 @@ class store_state {
       const entry_row<T> row = state.entries.row(layout, state.entries.find(handle));
       const bool is_new = *row.count == 0 && theirs.entries.count(j) > 0;
       add_row(layout, row, layout, theirs.entries, j, no_time);
-      state.entries.note_interest(layout, layout.lanes, row);
+      state.entries.note_interest(layout, row);
       if (with_heat) add_row(heat_layout, heat.row(heat_layout, handle), layout, theirs.entries, j, theirs.first);
       item_users[handle] += is_new ? 1 : 0;
       entry_count += is_new ? 1 : 0;
