@@ -156,6 +156,7 @@ class by_faiss {
     std::array<std::int64_t, places> items{};
     index_.search(1, weights.data(), places, scores.data(), items.data());
     std::vector<scored> best;
+    best.reserve(places);
     for (std::size_t i = 0; i < places; ++i) best.emplace_back(scores[i], static_cast<std::uint32_t>(items[i]));
     return best;
   }
@@ -175,6 +176,7 @@ class by_ebb {
   }
   std::vector<scored> top(double now) {
     std::vector<scored> best;
+    best.reserve(places);
     for (const auto& r : store_.top(0, places, how_, moment(now)))
       best.emplace_back(static_cast<float>(r.interest), r.item);
     return best;

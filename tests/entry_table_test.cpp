@@ -72,14 +72,14 @@ TEMPLATE_TEST_CASE("a table finds what a map would, at every size up to beyond 1
   REQUIRE(wrong == 0);
   const entry_table<TestType> copy = table;
   // A third goes, the order of the others stays; then most, and the memory with them.
-  CHECK(table.erase_if([](std::size_t i) { return i % 3 == 0; }) == (size + 2) / 3);
+  CHECK(table.erase_if(layout, [](std::size_t i) { return i % 3 == 0; }) == (size + 2) / 3);
   std::uint32_t at = 0;
   for (std::uint32_t i = 0; i < size; ++i) {
     wrong += table.find(items[i]) == (i % 3 == 0 ? table.npos : std::size_t{at}) ? 0 : 1;
     at += i % 3 == 0 ? 0 : 1;
   }
   REQUIRE(wrong == 0);
-  CHECK(table.erase_if([](std::size_t i) { return i >= 10; }) == at - 10);
+  CHECK(table.erase_if(layout, [](std::size_t i) { return i >= 10; }) == at - 10);
   const std::size_t before = table.bytes();
   table.shrink(layout);
   CHECK(table.bytes() < before / 1000);
@@ -104,7 +104,7 @@ TEMPLATE_TEST_CASE("entries come, go and are put back as in a map", "[entry_tabl
       } else {
         const std::size_t i = table.find(item);
         REQUIRE((i != table.npos) == truth.contains(item));
-        if (i != table.npos) table.erase(i);
+        if (i != table.npos) table.erase(layout, i);
         truth.erase(item);
         if (random.below(10) == 0) table.shrink(layout);
       }
@@ -140,7 +140,7 @@ TEST_CASE("a new entry is empty, whatever stood in its place", "[entry_table]") 
   const entry_layout layout = layout_of(2, 2, true);
   entry_table<double> table;
   for (std::uint32_t item = 0; item < 40; ++item) write(layout, table, table.find_or_add(layout, item), item);
-  table.erase_if([](std::size_t) { return true; });
+  table.erase_if(layout, [](std::size_t) { return true; });
   for (std::uint32_t item = 0; item < 40; ++item) {
     REQUIRE(table.find(item) == table.npos);
     const std::size_t i = table.find_or_add(layout, item + 100);

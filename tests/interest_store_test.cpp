@@ -1122,11 +1122,12 @@ TEMPLATE_TEST_CASE("every level of instructions finds the best of a full sort, v
           const std::size_t wanted = std::min(k, all.size());
           const auto top = s.top(1, k, how, now);
           REQUIRE(top.size() == wanted);
-          std::vector<ebb::detail::scored_entry> best;
           for (int level = 0; level <= static_cast<int>(ebb::detail::widest_level()); ++level) {
+            std::vector<ebb::detail::scored_entry> best;
             ebb::detail::with_lanes<0>(s.layout().lanes, [&](auto of_store) {
-              ebb::detail::best_entries(s.layout(), of_store, entries, k, plan, best)
-                  .find(state->newest, static_cast<ebb::detail::processor_level>(level));
+              ebb::detail::best_entries finder(s.layout(), of_store, entries, k, plan);
+              const auto found = finder.find(state->newest, static_cast<ebb::detail::processor_level>(level));
+              best.assign(found.begin(), found.end());
             });
             REQUIRE(best.size() == wanted);
             for (std::size_t r = 0; r < wanted; ++r) {

@@ -136,8 +136,7 @@ class interest_store {
   ///
   /// Errors: as the other, with nothing recorded; std::bad_alloc when a first part of the events was, each wholly.
   void observe(std::span<const use<User, Item>> uses) {
-    observe_all(
-        uses.size(), [uses](std::size_t i) -> const auto& { return uses[i]; });
+    observe_all(uses.size(), [uses](std::size_t i) -> const use<User, Item>& { return uses[i]; });
   }
 
   /// Refuses what `observe` would.   Errors: as there.
@@ -149,8 +148,7 @@ class interest_store {
   void observe(std::span<const use<User, Item>> uses, std::span<const std::uint32_t> which) {
     for (const std::uint32_t w : which)
       if (w >= uses.size()) throw std::out_of_range("ebb::interest_store::observe: which must be numbers of uses");
-    observe_all(
-        which.size(), [ uses, which ](std::size_t i) -> const auto& { return uses[which[i]]; });
+    observe_all(which.size(), [=](std::size_t i) -> const use<User, Item>& { return uses[which[i]]; });
   }
 
   /// Records a dislike, kept apart from interest and fading with `dislike_half_life`.
@@ -301,14 +299,14 @@ class interest_store {
     const user_state* const state = find(user);
     if (state == nullptr) return out;
     check_now(*state, now);
-    std::vector<detail::scored_entry> scores;
     detail::with_lanes<Lanes>(kept_.layout.lanes, [&](auto lanes) {
-      detail::best_entries(kept_.layout, lanes, state->entries, k, plan, scores).find(state->newest);
+      detail::best_entries best(kept_.layout, lanes, state->entries, k, plan);
+      const std::span<const detail::scored_entry> found = best.find(state->newest);
+      out.reserve(found.size());
+      for (const detail::scored_entry& s : found)
+        out.push_back({kept_.items[state->entries.item(s.position)], detail::interest_of(s),
+                       s.value > 0 ? std::log2(s.value) : s.log2, to_time(s.last)});
     });
-    out.reserve(scores.size());
-    for (const detail::scored_entry& s : scores)
-      out.push_back({kept_.items[state->entries.item(s.position)], detail::interest_of(s),
-                     s.value > 0 ? std::log2(s.value) : s.log2, to_time(s.last)});
     return out;
   }
 
@@ -413,6 +411,7 @@ class interest_store {
     const std::uint32_t handle = kept_.handle_of(item);
     user_state* state = nullptr;
     const detail::entry_row<T> row = kept_.row_of(user, handle, state);
+    state->entries.prefetch_keys(row);
     row.prefetch();  // the row is on its way while the exponentials are computed
     add_to(*state, handle, row, time, amount);
   }
@@ -426,6 +425,7 @@ class interest_store {
       else
         unit_.set(kept_.layout, lanes, ticks_of(time));
       detail::add_event(kept_.layout, lanes, row, unit_, amount);
+      state.entries.note_event(kept_.layout, lanes, row, unit_);
       if (kept_.options.heat)
         detail::add_event(kept_.heat_layout, lanes, kept_.heat.row(kept_.heat_layout, handle), unit_, amount);
     });

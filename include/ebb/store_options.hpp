@@ -74,6 +74,7 @@ inline constexpr int heat_recent = 4;
   layout.lanes = options.lanes.size();
   layout.recent = heat_recent;
   layout.first_use = true;
+  layout.groups = false;  // nobody asks for the hottest items
   return layout;
 }
 

@@ -8,11 +8,14 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
-#include <vector>
+#include <span>
 
+#include "ebb/detail/entry_groups.hpp"
 #include "ebb/detail/entry_layout.hpp"
 #include "ebb/detail/entry_table.hpp"
+#include "ebb/detail/group_bounds.hpp"
 #include "ebb/detail/interest_bounds.hpp"
 #include "ebb/detail/lane_read.hpp"
 #include "ebb/detail/simd_levels.hpp"
@@ -42,24 +45,47 @@ EBB_INLINE std::size_t next_group(const float* bounds, std::size_t group, std::s
   return group;
 }
 
+/// The highest of each of `Parts` parts of n > Parts numbers.
+template <std::size_t Parts>
+EBB_INLINE void highest_of_parts(const float* bounds, std::size_t n, float* highest) {
+  for (std::size_t j = 0; j < Parts; ++j) highest[j] = bounds[j];
+  std::size_t i = Parts;
+  for (; i + Parts <= n; i += Parts)
+    for (std::size_t j = 0; j < Parts; ++j) highest[j] = bounds[i + j] > highest[j] ? bounds[i + j] : highest[j];
+  for (std::size_t j = 0; i + j < n; ++j) highest[j] = bounds[i + j] > highest[j] ? bounds[i + j] : highest[j];
+}
+
+/// The number that k of few are not below, 0 if there are not so many above 0: each is compared with each, which takes no branch.
+template <std::size_t Few>
+EBB_INLINE float reached_of_few(const float* bounds, std::int32_t k) {
+  std::int32_t above[Few] = {};
+  for (std::size_t j = 0; j < Few; ++j)
+    for (std::size_t i = 0; i < Few; ++i) above[i] += bounds[j] >= bounds[i] ? 1 : 0;
+  std::int32_t highest = 0;  // numbers from zero on are ordered as their bits are
+  for (std::size_t i = 0; i < Few; ++i) {
+    const std::int32_t bits = above[i] >= k ? std::bit_cast<std::int32_t>(bounds[i]) : 0;
+    highest = bits > highest ? bits : highest;
+  }
+  return std::bit_cast<float>(highest);
+}
+
 /// A number that at least k and mostly few more of n bounds >= 0 reach; k <= n.
 ///
 /// The numbers that reach it are counted for the highest of each of several parts only, if those are many for k.
 EBB_INLINE float reached_by(const float* bounds, std::size_t n, std::size_t k) {
+  constexpr std::size_t few = 32;
   constexpr std::size_t parts = 128;
   float highest_of[parts];
+  const auto wanted = static_cast<std::int32_t>(k);
+  if (n > few && k <= few / 3) {
+    highest_of_parts<few>(bounds, n, highest_of);
+    return reached_of_few<few>(highest_of, wanted);
+  }
   if (n > parts && k <= parts / 4) {
-    for (std::size_t j = 0; j < parts; ++j) highest_of[j] = bounds[j];
-    std::size_t i = parts;
-    for (; i + parts <= n; i += parts)
-      for (std::size_t j = 0; j < parts; ++j)
-        highest_of[j] = bounds[i + j] > highest_of[j] ? bounds[i + j] : highest_of[j];
-    for (std::size_t j = 0; i + j < n; ++j)
-      highest_of[j] = bounds[i + j] > highest_of[j] ? bounds[i + j] : highest_of[j];
+    highest_of_parts<parts>(bounds, n, highest_of);
     bounds = highest_of;
     n = parts;
   }
-  const auto wanted = static_cast<std::int32_t>(k);
   const auto enough = static_cast<std::int32_t>(k + k / 4);
   const auto count = [&](std::int32_t bits) EBB_ALWAYS_INLINE {
     const auto least = std::bit_cast<float>(bits);
@@ -67,7 +93,7 @@ EBB_INLINE float reached_by(const float* bounds, std::size_t n, std::size_t k) {
     for (std::size_t i = 0; i < n; ++i) reached += bounds[i] >= least ? 1 : 0;
     return reached;
   };
-  std::int32_t low = 0;  // numbers from zero on are ordered as their bits are
+  std::int32_t low = 0;
   for (std::size_t i = 0; i < n; ++i) {
     const auto bits = std::bit_cast<std::int32_t>(bounds[i]);
     low = bits > low ? bits : low;
@@ -92,89 +118,186 @@ EBB_INLINE float reached_by(const float* bounds, std::size_t n, std::size_t k) {
   return std::bit_cast<float>(low);
 }
 
+/// Room for n things, on the stack if they are few; what is in it is not initialised.
+template <class T, std::size_t Few>
+class scratch {
+ public:
+  explicit scratch(std::size_t n) : many_(n > Few ? std::make_unique_for_overwrite<T[]>(n) : nullptr) {}
+  [[nodiscard]] T* data() noexcept { return many_ ? many_.get() : few_; }
+
+ private:
+  std::unique_ptr<T[]> many_;
+  T few_[Few];
+};
+
 /// The `k` entries with events that rank highest, in order.
 ///
 /// Of many entries most are told by an upper bound: with the k best so far at hand, what cannot reach the least of them is not read exactly.
-/// Where that is far above underflow, that is.
+/// Where that is far above underflow, that is. Of very many, most are told by the bound of their group.
 template <std::floating_point T, class Lanes>
 class best_entries {
  public:
   best_entries(const entry_layout& layout, Lanes lanes, const entry_table<T>& entries, std::size_t k,
-               const read_plan& plan, std::vector<scored_entry>& best)
-      : layout_(layout), lanes_(lanes), entries_(entries), plan_(plan), k_(k), best_(best) {
-    best.clear();
-    best.reserve(std::min(k, entries.size()));
-  }
+               const read_plan& plan)
+      : layout_(layout),
+        lanes_(lanes),
+        entries_(entries),
+        plan_(plan),
+        k_(std::min(k, entries.size())),
+        room_(k_ < entries.size() / 2 ? 2 * k_ + 16 : entries.size()),
+        best_(room_) {}
 
-  /// `newest`: the user's newest event, not before any entry's.
-  void find(lane_grid::ticks newest, processor_level level = widest_level()) {
+  /// `newest`: the user's newest event, not before any entry's. What is found lasts as long as this.
+  [[nodiscard]] std::span<const scored_entry> find(lane_grid::ticks newest, processor_level level = widest_level()) {
     constexpr std::size_t worth_bounds = 32;
     const std::size_t n = entries_.size();
-    if (k_ == 0) return;
+    if (k_ == 0) return {};
     if (n >= worth_bounds && k_ < n / 2) {
-      find_by_bounds(newest, level);
+      bounds_type bounds_of(layout_.grid, lanes_, plan_, newest, level);
+      scale_ = std::ldexp(1 - 1e-5, -bounds_of.exponent());
+      const bool is_found = entries_.has_groups() && k_ * entries_.group() < n / 2 && find_by_groups(bounds_of, level);
+      if (!is_found) find_by_bounds(bounds_of, level);
     } else {
-      for (std::size_t i = n; i > 0; --i) consider(i - 1);
+      for (std::size_t i = 0; i < n; ++i) consider(i);
     }
-    std::sort(best_.begin(), best_.end());
+    keep_best();
+    return {best_.data(), found_};
   }
 
  private:
+  using bounds_type = interest_bounds<T, Lanes>;
   static constexpr std::size_t most_at_once = 8192;
+  static constexpr std::size_t blocks_at_once = 64;
+  static constexpr std::size_t most_blocks = group_size(static_cast<std::size_t>(-1)) / entry_block;  // of a group
   static constexpr float done = -1;
+  static constexpr float none = std::numeric_limits<float>::infinity();  // as a bound to be reached
 
-  void find_by_bounds(lane_grid::ticks newest, processor_level level) {
-    interest_bounds<T, Lanes> bounds_of(layout_.grid, lanes_, plan_, newest, level);
-    const double scale = std::ldexp(1 - 1e-5, -bounds_of.exponent());
+  [[nodiscard]] bound_rows<T> rows() const noexcept {
     const std::size_t n = entries_.size();
-    const std::size_t sums_apart = entries_.sums_apart(layout_);
-    const std::size_t readable = (n - 1) * sums_apart + static_cast<std::size_t>(layout_.sums());
-    const bound_rows<T> rows{entries_.sums(layout_, 0),     sums_apart, entries_.times(layout_, 0),
-                             entries_.times_apart(layout_), n,          readable};
+    const std::size_t apart = entries_.sums_apart(layout_);
+    const std::size_t readable = (n - 1) * apart + static_cast<std::size_t>(layout_.sums());
+    return {entries_.sums(layout_, 0), apart, entries_.times(layout_, 0), entries_.times_apart(layout_), n, readable};
+  }
+
+  /// Places of n bounds in whole groups; those after the last are `done`.
+  [[nodiscard]] EBB_INLINE static constexpr std::size_t padded(std::size_t n) {
+    return (n + bound_group - 1) / bound_group * bound_group;
+  }
+  EBB_INLINE static void pad(float* bounds, std::size_t n) {
+    for (std::size_t i = n; i < padded(n); ++i) bounds[i] = done;
+  }
+
+  void find_by_bounds(bounds_type& bounds_of, processor_level level) {
+    found_ = 0;
+    least_ = 0;
+    const bound_rows<T> all = rows();
+    const std::size_t n = entries_.size();
     const std::size_t chunk = std::min(n, most_at_once);
-    bounds_ = std::make_unique_for_overwrite<float[]>((chunk + bound_group - 1) / bound_group * bound_group);
+    scratch<float, 512> memory(padded(chunk));
     // The last entries first: what was met late is likelier to be of interest now. Then the others in order.
     std::size_t begin = n - chunk;
     std::size_t end = n;
     while (begin < end) {
-      bound_rows<T> part = rows.from(begin);
+      bound_rows<T> part = all.from(begin);
       part.count = end - begin;
-      bounds_of(part, bounds_.get());
-      const std::size_t groups = (part.count + bound_group - 1) / bound_group;
-      std::fill(bounds_.get() + part.count, bounds_.get() + groups * bound_group, done);
-      if (best_.size() < k_) {
-        float likely = 0;
-        const std::size_t wanted = std::min(part.count, k_ - best_.size());
-        call_at(level, [&](auto) EBB_ALWAYS_INLINE { likely = reached_by(bounds_.get(), part.count, wanted); });
-        visit(begin, groups, level, likely, scale);
-      }
-      visit(begin, groups, level, 0, scale);
+      bounds_of(part, memory.data());
+      visit(
+          memory.data(), part.count, level, [](auto) EBB_ALWAYS_INLINE {}, [&](std::size_t i) { return begin + i; });
       begin = end == n ? 0 : end;
       end = std::min(begin + chunk, n - chunk);
     }
   }
 
-  /// A bound below this cannot be among the k best.
-  [[nodiscard]] float reachable(double scale) const noexcept {
-    if (best_.size() < k_) return 0;
-    const double least = best_.front().value * scale;
-    return best_.front().value > 0 && least >= 0x1p-60 ? static_cast<float>(std::min(least, 0x1p127)) : 0.0F;
+  /// False where groups tell too little: where the best are near to nothing, or most groups' bounds can reach them.
+  [[nodiscard]] bool find_by_groups(const bounds_type& bounds_of, processor_level level) {
+    const std::size_t groups = (entries_.size() + entries_.group() - 1) / entries_.group();
+    const std::size_t computed = (groups + groups_step - 1) / groups_step * groups_step;
+    scratch<float, 1024> memory(padded(computed));
+    float* const bounds = memory.data();
+    const group_bounds<Lanes> bounds_of_groups(layout_.grid, lanes_, plan_, bounds_of.exponent());
+    float likely = 0;
+    const auto compute = [&](auto of_level) EBB_ALWAYS_INLINE {
+      bounds_of_groups(of_level, entries_.keys(), computed, bounds);
+      pad(bounds, groups);
+      likely = reached_by(bounds, groups, k_);
+      if (likely == 0) likely = none;
+    };
+    std::uint32_t blocks[blocks_at_once];
+    std::size_t taken = 0;
+    const auto take = [&](std::size_t group) {
+      const std::size_t begin = group * entries_.group();
+      const std::size_t end = std::min(begin + entries_.group(), entries_.size());
+      for (std::size_t i = begin; i < end; i += entry_block) blocks[taken++] = static_cast<std::uint32_t>(i);
+      if (taken + most_blocks <= blocks_at_once) return;
+      visit_blocks(bounds_of, level, blocks, taken);
+      taken = 0;
+    };
+    for_each_reaching(bounds, groups, level, likely, compute, take);
+    if (taken > 0) visit_blocks(bounds_of, level, blocks, taken);
+    if (!(least_ > 0)) return false;
+    taken = 0;
+    const auto count = [&](auto) EBB_ALWAYS_INLINE {
+      std::int32_t left = 0;
+      for (std::size_t g = 0; g < groups; ++g) left += bounds[g] < least_ ? 0 : 1;
+      likely = static_cast<std::size_t>(left) > groups / 3 ? none : 0;
+    };
+    for_each_reaching(bounds, groups, level, likely, count, take);
+    if (taken > 0) visit_blocks(bounds_of, level, blocks, taken);
+    return likely == 0;
   }
 
-  /// Considers, once, the entries of a chunk whose bound is at least `likely` and what can still be reached.
-  void visit(std::size_t begin, std::size_t groups, processor_level level, float likely, double scale) {
+  void visit_blocks(const bounds_type& bounds_of, processor_level level, const std::uint32_t* blocks, std::size_t n) {
+    float bounds[padded(blocks_at_once * entry_block)];
+    std::uint32_t positions[blocks_at_once];
+    const auto last = static_cast<std::uint32_t>(entries_.size() - entry_block);
+    for (std::size_t b = 0; b < n; ++b) positions[b] = std::min(blocks[b], last);
+    const bound_rows<T> all = rows();
+    const auto compute = [&](auto of_level) EBB_ALWAYS_INLINE {
+      bounds_of.of_blocks(of_level, all, positions, n, bounds);
+      for (std::size_t b = 0; b < n; ++b)  // the last block is filled up with entries of the one before
+        for (std::size_t j = 0; positions[b] + j < blocks[b]; ++j) bounds[b * entry_block + j] = done;
+    };
+    visit(bounds, n * entry_block, level, compute,
+          [&](std::size_t i) { return positions[i / entry_block] + i % entry_block; });
+  }
+
+  /// Considers all of n entries that can still be among the best; compute(level) makes their bounds.
+  template <class Compute, class PositionOf>
+  void visit(float* bounds, std::size_t n, processor_level level, Compute compute, PositionOf position_of) {
+    float likely = 0;
+    const auto consider_this = [&](std::size_t i) { consider(position_of(i)); };
+    const auto compute_all = [&](auto of_level) EBB_ALWAYS_INLINE {
+      compute(of_level);
+      pad(bounds, n);
+      if (found_ < k_) likely = reached_by(bounds, n, std::min(n, k_ - found_));
+    };
+    for_each_reaching(bounds, n, level, likely, compute_all, consider_this);
+    if (found_ >= k_) keep_best();
+    if (!(likely > 0)) return;
+    likely = 0;
+    for_each_reaching(
+        bounds, n, level, likely, [](auto) EBB_ALWAYS_INLINE {}, consider_this);
+  }
+
+  /// Calls f(number) once for each of n bounds that is at least `likely` and what can still be reached; compute(level) makes them, and
+  /// `likely`.
+  template <class Compute, class Function>
+  void for_each_reaching(float* bounds, std::size_t n, processor_level level, const float& likely, Compute compute,
+                         Function f) {
+    const std::size_t groups = padded(n) / bound_group;
     std::uint32_t words[bound_group / 32];
-    float least = std::max(likely, reachable(scale));
-    for (std::size_t group = 0;; ++group) {
-      call_at(level, [&](auto) EBB_ALWAYS_INLINE { group = next_group(bounds_.get(), group, groups, least, words); });
+    for (std::size_t group = 0; group < groups; ++group) {
+      call_at(level, [&](auto of_level) EBB_ALWAYS_INLINE {
+        if (group == 0) compute(of_level);
+        group = next_group(bounds, group, groups, std::max(likely, least_), words);
+      });
       if (group == groups) return;
       for (std::size_t w = 0; w < bound_group / 32; ++w) {
         for (std::uint32_t word = words[w]; word != 0; word &= word - 1) {
           const std::size_t i = group * bound_group + 32 * w + static_cast<std::size_t>(std::countr_zero(word));
-          if (bounds_[i] < least) continue;
-          bounds_[i] = done;
-          consider(begin + i);
-          least = std::max(likely, reachable(scale));
+          if (bounds[i] < least_) continue;
+          bounds[i] = done;
+          f(i);
         }
       }
     }
@@ -182,17 +305,28 @@ class best_entries {
 
   void consider(std::size_t i) {
     if (entries_.count(i) == 0) return;
-    const scored_entry s =
-        score_entry(layout_, lanes_, entries_.sums(layout_, i), entries_.times(layout_, i)[0], i, plan_);
-    if (best_.size() < k_) {
-      best_.push_back(s);
-      if (best_.size() == k_) std::make_heap(best_.begin(), best_.end());  // the least on top
-      return;
-    }
-    if (!(s < best_.front())) return;
-    std::pop_heap(best_.begin(), best_.end());
-    best_.back() = s;
-    std::push_heap(best_.begin(), best_.end());
+    score_entry(layout_, lanes_, entries_.sums(layout_, i), entries_.times(layout_, i)[0], i, plan_,
+                best_.data()[found_]);
+    ++found_;
+    are_sorted_ = false;
+    if (found_ == room_ && found_ > k_) keep_best();
+  }
+
+  /// Puts the k best of those found in order and drops the others.
+  void keep_best() {
+    if (are_sorted_) return;
+    are_sorted_ = true;
+    scored_entry* const begin = best_.data();
+    scored_entry* const end = begin + found_;
+    if (found_ > k_ + k_ / 2 + 16)
+      std::partial_sort(begin, begin + k_, end);
+    else
+      std::sort(begin, end);
+    if (found_ < k_) return;
+    found_ = k_;
+    const scored_entry& last = begin[k_ - 1];
+    const double least = last.value * scale_;
+    least_ = last.value > 0 && least >= 0x1p-60 ? static_cast<float>(std::min(least, 0x1p127)) : 0.0F;
   }
 
   const entry_layout& layout_;
@@ -200,8 +334,12 @@ class best_entries {
   const entry_table<T>& entries_;
   const read_plan& plan_;
   std::size_t k_;
-  std::vector<scored_entry>& best_;
-  std::unique_ptr<float[]> bounds_;
+  std::size_t room_;
+  std::size_t found_ = 0;
+  bool are_sorted_ = true;
+  float least_ = 0;  // a bound below this cannot be among the k best
+  double scale_ = 0;
+  scratch<scored_entry, 48> best_;  // the first found_ of them
 };
 
 }  // namespace ebb::detail

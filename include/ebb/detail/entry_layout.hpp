@@ -34,6 +34,7 @@ struct entry_layout {
   int recent = 1;
   bool first_use = false;
   bool dislike = false;
+  bool groups = true;  // whether large tables keep what tells groups of entries apart, for ranking
 
   [[nodiscard]] int sums() const noexcept { return lanes + (dislike ? 1 : 0) + 2 * static_cast<int>(rhythms.size()); }
   [[nodiscard]] int times() const noexcept { return recent + (first_use ? 1 : 0) + (dislike ? 2 : 0); }

@@ -11,6 +11,7 @@
 #include <new>
 #include <utility>
 
+#include "ebb/detail/entry_groups.hpp"
 #include "ebb/detail/entry_layout.hpp"
 #include "ebb/detail/tag_line.hpp"
 
@@ -35,6 +36,8 @@ struct entry_row {
 /// The block: [tags | rows], a row being [item | count | times | sums], a multiple of 8 bytes; 24 bytes when empty. An event thus changes a
 /// line or two of the cache, where columns would take four. The tags of up to 16 entries are a byte each, in the entries' order; those of more are lines of a tag_table. A search for an item thus goes through no loop that is
 /// longer for some users than for others: what the processor guesses wrong costs more than all else here.
+///
+/// After the rows a large table keeps the keys of its groups (entry_groups.hpp), where the layout says so.
 template <std::floating_point T>
 class entry_table {
  public:
@@ -48,7 +51,7 @@ class entry_table {
     entry_table(std::move(other)).swap(*this);
     return *this;
   }
-  entry_table(const entry_table& other) : size_(other.size_), row_bytes_(other.row_bytes_) {
+  entry_table(const entry_table& other) : size_(other.size_), widths_(other.widths_) {
     if (other.room_ == 0) return;
     allocate(other.room_);
     std::memcpy(block_, other.block_, block_bytes());
@@ -115,7 +118,7 @@ class entry_table {
     if (i >= size_) return none;
     const std::byte* const row = row_at(i);
     detail::prefetch(row);
-    detail::prefetch(row + row_bytes_ - 1);
+    detail::prefetch(row + row_width() - 1);
     return i;
   }
   [[nodiscard]] EBB_INLINE std::size_t find(std::uint32_t item, std::uint32_t guess) const noexcept {
@@ -124,6 +127,34 @@ class entry_table {
 
   [[nodiscard]] static std::uint32_t hash_of(std::uint32_t item) noexcept {
     return static_cast<std::uint32_t>((item * std::uint64_t{0x9e3779b97f4a7c15}) >> 32);
+  }
+
+  /// Whether entries are told apart by groups, the entries of one, and the keys of these, key_pitch(lanes) a group.
+  [[nodiscard]] bool has_groups() const noexcept { return group_bytes(room_) > 0; }
+  [[nodiscard]] std::size_t group() const noexcept { return group_size(room_); }
+  [[nodiscard]] const std::int32_t* keys() const noexcept {
+    return reinterpret_cast<const std::int32_t*>(block_ + keys_offset(room_));
+  }
+
+  /// Asks for what note_event writes.
+  void prefetch_keys(const entry_row<T>& row) const noexcept {
+    if (has_groups()) detail::prefetch(keys_of(number_of(row)));
+  }
+
+  /// To be told of a row that an event was added to.
+  template <class Lanes>
+  void note_event(const entry_layout& layout, Lanes lanes, const entry_row<T>& row, const unit_event& event) noexcept {
+    if (!has_groups()) return;
+    std::int32_t* const keys = keys_of(number_of(row));
+    if (*row.times == event.time)
+      raise_keys(layout.grid, lanes, row.sums, event.cells, keys);
+    else
+      raise_keys(layout.grid, lanes, row.sums, *row.times, keys);
+  }
+
+  /// To be told of a row that interest was added to.
+  void note_interest(const entry_layout& layout, const entry_row<T>& row) noexcept {
+    if (has_groups()) raise(layout, number_of(row));
   }
 
   /// Position of the item's entry, made empty if there was none. Strong guarantee.
@@ -149,21 +180,24 @@ class entry_table {
 
   /// Removes every entry for which drop(position) holds; the order of the others stays.
   template <class Predicate>
-  std::size_t erase_if(Predicate drop) {
+  std::size_t erase_if(const entry_layout& layout, Predicate drop) {
     std::size_t kept = 0;
     for (std::size_t i = 0; i < size_; ++i) {
       if (drop(i)) continue;
-      if (kept != i) std::memcpy(row_at(kept), row_at(i), row_bytes_);
+      if (kept != i) std::memcpy(row_at(kept), row_at(i), row_width());
       ++kept;
     }
     const std::size_t dropped = size_ - kept;
     size_ = static_cast<std::uint32_t>(kept);
-    if (dropped > 0) index();
+    if (dropped > 0) {
+      index();
+      if (has_groups()) group_anew(layout);
+    }
     return dropped;
   }
 
-  void erase(std::size_t position) {
-    erase_if([position](std::size_t i) { return i == position; });
+  void erase(const entry_layout& layout, std::size_t position) {
+    erase_if(layout, [position](std::size_t i) { return i == position; });
   }
 
   /// Gives back the memory of a table that has become much emptier, if there is any to copy it to; one that is nearly full stays as it is.
@@ -192,6 +226,7 @@ class entry_table {
     }
     size_ += static_cast<std::uint32_t>(n);
     for (std::size_t i = size_ - n; i < size_; ++i) place(i);
+    for (std::size_t i = size_ - n; has_groups() && i < size_; ++i) raise(layout, i);
   }
 
   /// Room for `entries` entries without growing.
@@ -206,7 +241,7 @@ class entry_table {
     std::swap(block_, other.block_);
     std::swap(size_, other.size_);
     std::swap(room_, other.room_);
-    std::swap(row_bytes_, other.row_bytes_);
+    std::swap(widths_, other.widths_);
     std::swap(tag_eighths_, other.tag_eighths_);
   }
 
@@ -236,27 +271,40 @@ class entry_table {
     return (sums_offset(layout) + sizeof(T) * static_cast<std::size_t>(layout.sums()) + 7) / 8 * 8;
   }
 
-  [[nodiscard]] std::byte* row_at(std::size_t i) noexcept { return block_ + before_rows() + i * row_bytes_; }
+  [[nodiscard]] std::size_t row_width() const noexcept { return widths_ >> 8; }
+  [[nodiscard]] std::size_t pitch() const noexcept { return widths_ & 0xffU; }
+  [[nodiscard]] std::byte* row_at(std::size_t i) noexcept { return block_ + before_rows() + i * row_width(); }
   [[nodiscard]] const std::byte* row_at(std::size_t i) const noexcept {
-    return block_ + before_rows() + i * row_bytes_;
+    return block_ + before_rows() + i * row_width();
   }
   [[nodiscard]] std::uint32_t* words(std::size_t i) noexcept { return reinterpret_cast<std::uint32_t*>(row_at(i)); }
   [[nodiscard]] const std::uint32_t* words(std::size_t i) const noexcept {
     return reinterpret_cast<const std::uint32_t*>(row_at(i));
   }
   [[nodiscard]] std::size_t before_rows() const noexcept { return std::size_t{8} * tag_eighths_; }
-  [[nodiscard]] std::size_t block_bytes() const noexcept { return before_rows() + std::size_t{row_bytes_} * room_; }
+
+  /// The keys begin on a line of the cache.
+  [[nodiscard]] std::size_t keys_offset(std::size_t room) const noexcept {
+    return (before_rows() + row_width() * room + 63) / 64 * 64;
+  }
+  [[nodiscard]] std::size_t group_bytes(std::size_t room) const noexcept {
+    if (room <= most_without_groups) return 0;
+    const std::size_t step = group_size(room) * groups_step;
+    return (room + step - 1) / step * groups_step * pitch() * sizeof(std::int32_t);
+  }
+  [[nodiscard]] std::size_t block_bytes() const noexcept {
+    return has_groups() ? keys_offset(room_) + group_bytes(room_) : before_rows() + row_width() * room_;
+  }
   [[nodiscard]] std::align_val_t alignment() const noexcept {
     return std::align_val_t(room_ > most_tags ? alignof(tag_line<std::uint16_t>) : alignof(std::max_align_t));
   }
 
   /// An uninitialised block for an empty table.
   void allocate(std::size_t room) {
-    const std::size_t before = tag_bytes(room);
     const std::align_val_t alignment{room > most_tags ? alignof(tag_line<std::uint16_t>) : alignof(std::max_align_t)};
-    block_ = static_cast<std::byte*>(::operator new[](before + row_bytes_ * room, alignment));
     room_ = static_cast<std::uint32_t>(room);
-    tag_eighths_ = static_cast<std::uint32_t>(before / 8);
+    tag_eighths_ = static_cast<std::uint32_t>(tag_bytes(room) / 8);
+    block_ = static_cast<std::byte*>(::operator new[](block_bytes(), alignment));
   }
 
   /// The entries of a table without lines that have this hash's tag.
@@ -288,6 +336,32 @@ class entry_table {
     }
   }
 
+  [[nodiscard]] std::size_t number_of(const entry_row<T>& row) const noexcept {
+    const auto* const at = reinterpret_cast<const std::byte*>(row.count - 1);
+    return static_cast<std::size_t>(at - row_at(0)) / row_width();
+  }
+  [[nodiscard]] std::int32_t* keys_of(std::size_t i) const noexcept {
+    return const_cast<std::int32_t*>(keys()) + i / group_size(room_) * pitch();
+  }
+  void raise(const entry_layout& layout, std::size_t i) noexcept {
+    raise_keys(layout.grid, layout.lanes, sums(layout, i), *times(layout, i), keys_of(i));
+  }
+
+  void group_anew(const entry_layout& layout) noexcept {
+    std::fill_n(const_cast<std::int32_t*>(keys()), group_bytes(room_) / sizeof(std::int32_t), no_key);
+    for (std::size_t i = 0; i < size_; ++i) raise(layout, i);
+  }
+
+  /// Takes over the groups of a table with the same entries.
+  void group_like(const entry_layout& layout, const entry_table& other) noexcept {
+    if (!other.has_groups() || group_size(other.room_) != group_size(room_)) return group_anew(layout);
+    const std::size_t bytes = group_bytes(room_);
+    const std::size_t known = std::min(bytes, group_bytes(other.room_));
+    auto* const to = const_cast<std::int32_t*>(keys());
+    std::memcpy(to, other.keys(), known);
+    std::fill(to + known / sizeof(std::int32_t), to + bytes / sizeof(std::int32_t), no_key);
+  }
+
   void index() noexcept {
     std::memset(block_, 0, before_rows());
     for (std::size_t i = 0; i < size_; ++i) place(i);
@@ -295,22 +369,24 @@ class entry_table {
 
   void reallocate(const entry_layout& layout, std::size_t room) {
     entry_table grown;
-    grown.row_bytes_ = static_cast<std::uint32_t>(row_bytes(layout));
+    const auto pitch = static_cast<std::uint32_t>(layout.groups ? key_pitch(layout.lanes) : 0);
+    grown.widths_ = static_cast<std::uint32_t>(row_bytes(layout) << 8) | pitch;
     if (room > 0) grown.allocate(room);
     grown.size_ = size_;
-    if (size_ > 0) std::memcpy(grown.row_at(0), row_at(0), std::size_t{row_bytes_} * size_);
+    if (size_ > 0) std::memcpy(grown.row_at(0), row_at(0), row_width() * size_);
     const bool are_lines_alike = (room_ > most_in_lines_of_small) == (grown.room_ > most_in_lines_of_small);
     if (tag_eighths_ != 0 && tag_eighths_ == grown.tag_eighths_ && are_lines_alike)
       std::memcpy(grown.block_, block_, before_rows());
     else if (grown.room_ > 0)
       grown.index();
+    if (grown.has_groups()) grown.group_like(layout, *this);
     swap(grown);
   }
 
   std::byte* block_ = nullptr;
   std::uint32_t size_ = 0;
   std::uint32_t room_ = 0;
-  std::uint32_t row_bytes_ = 0;
+  std::uint32_t widths_ = 0;       // bytes a row, and in the low 8 bits keys of a group
   std::uint32_t tag_eighths_ = 0;  // bytes before the rows, in eighths
 };
 

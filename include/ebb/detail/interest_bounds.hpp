@@ -11,6 +11,7 @@
 #include <memory>
 #include <type_traits>
 
+#include "ebb/detail/entry_groups.hpp"
 #include "ebb/detail/lane_read.hpp"
 #include "ebb/detail/row_products.hpp"
 #include "ebb/detail/simd_levels.hpp"
@@ -72,14 +73,17 @@ class interest_bounds {
       factors_.weights[k] = std::bit_cast<std::uint32_t>(weight) - (std::uint32_t{positive} << 23);
       factors_.rates[k] = static_cast<float>(grid.cells_a_tick(k));
       factors_.places[k] = static_cast<float>(grid.place_in_cell(k, newest)) + (positive + 0x1p-14F);
+      factors_.kept[k] = ~std::uint32_t{0};
       factors_.limits[k] = static_cast<float>(positive + smallest - relative);
     }
-    if constexpr (!is_one) make_table(grid);
+    if constexpr (!is_one) measure_table(grid);
   }
 
   /// bounds[i] · 2^exponent() is above entry i's interest, or below it by no more than a relative 1e-5 and 2^-120; it is no
   /// number where a sum is beyond a float.
   void operator()(const bound_rows<T>& rows, float* bounds) {
+    if (!is_one && table_ == nullptr)
+      table_ = std::make_unique_for_overwrite<float[]>((last_row_ + 1) << pitch_exponent());
     call_at(level_, [&](auto level) EBB_ALWAYS_INLINE {
       if constexpr (is_one) {
         bound_one<decltype(level)>(rows, bounds);
@@ -87,6 +91,28 @@ class interest_bounds {
         bound_several<decltype(level)>(rows, bounds);
       }
     });
+  }
+
+  /// The same for `entry_block` entries from each of n positions on, without a table: bounds[entry_block · b + j] is that of number
+  /// positions[b] + j. To be called at the level the bounds were made for.
+  template <class Level>
+  EBB_INLINE void of_blocks(Level, const bound_rows<T>& rows, const std::uint32_t* positions, std::size_t n,
+                            float* bounds) const {
+    constexpr std::integral_constant<std::size_t, 1> one;
+    if constexpr (is_one) {
+      if (rows.sums_apart == one && rows.times_apart == one)
+        of_blocks<Level>(rows, one, one, positions, n, bounds);
+      else
+        of_blocks<Level>(rows, rows.sums_apart, rows.times_apart, positions, n, bounds);
+    } else if constexpr (std::same_as<Lanes, int>) {
+      of_blocks<Level>(rows, rows.sums_apart, rows.times_apart, positions, n, bounds);
+    } else {
+      constexpr std::integral_constant<std::size_t, Lanes::value> lanes;
+      if (rows.sums_apart == lanes && rows.times_apart == one)
+        of_blocks<Level>(rows, lanes, one, positions, n, bounds);
+      else
+        of_blocks<Level>(rows, rows.sums_apart, rows.times_apart, positions, n, bounds);
+    }
   }
 
   [[nodiscard]] int exponent() const noexcept { return exponent_; }
@@ -135,13 +161,12 @@ class interest_bounds {
     }
   }
 
-  void make_table(const lane_grid& grid) {
+  void measure_table(const lane_grid& grid) {
     const auto shortest = static_cast<std::uint64_t>(grid.half_life(0));
     const auto longest = static_cast<std::uint64_t>(grid.half_life(lanes_ - 1));
     unit_exponent_ = std::max(12, static_cast<int>(std::bit_width(shortest / 16)) - 1);
     const int octaves = std::max(1, std::min(64, static_cast<int>(std::bit_width(longest)) + 7) - unit_exponent_);
     last_row_ = std::size_t{8} * static_cast<std::size_t>(octaves);
-    table_ = std::make_unique_for_overwrite<float[]>((last_row_ + 1) << pitch_exponent());
   }
 
   /// The rows up to `row`, each for the youngest age that takes it.
@@ -154,7 +179,11 @@ class interest_bounds {
       const auto eighths = static_cast<std::int64_t>((8 + (r & 7)) << (r >> 3)) - 8;
       const auto age = static_cast<float>(static_cast<double>(eighths) * eighth);
 #if EBB_SIMD_VECTORS
-      row_products<vector<Level>>::fill(factors, (1 << pitch_exponent()) / vector<Level>, age, to);
+      for (std::ptrdiff_t k = 0; k < 1 << pitch_exponent(); k += vector<Level>) {
+        typename row_products<vector<Level>>::values of_lanes;
+        row_products<vector<Level>>::factors_at(factors, k, age, of_lanes);
+        std::memcpy(to + k, &of_lanes, sizeof of_lanes);
+      }
 #else
       for (int k = 0; k < 1 << pitch_exponent(); ++k) to[k] = factors.at(k, age);
 #endif
@@ -196,12 +225,68 @@ class interest_bounds {
     std::size_t i = 0;
     for (; i + at_once <= n && i * apart + read <= readable; i += at_once) {
       typename products::values sum;
-      products::template add_up<products::levels>(chunks, sums + i * apart, apart, table, places + i, sum);
+      const auto products_of = [&](std::size_t row, typename products::values& out) EBB_ALWAYS_INLINE {
+        products::template multiply<is_whole<at_once>>(chunks, sums + row * apart, factors_.kept, table + places[row],
+                                                       out);
+      };
+      products::template add_up<products::levels>(products_of, i, sum);
       std::memcpy(bounds + i, &sum, sizeof sum);
     }
     return i;
   }
 #endif
+
+  template <class Level, class SumsApart, class TimesApart>
+  EBB_INLINE void of_blocks(const bound_rows<T>& rows, SumsApart sums_apart, TimesApart times_apart,
+                            const std::uint32_t* positions, std::size_t n, float* bounds) const {
+    const factors_type factors = factors_;
+    const std::uint64_t newest = newest_;
+    for (std::size_t b = 0; b < n; ++b, bounds += entry_block) {
+      const T* const sums = rows.sums + positions[b] * sums_apart;
+      const lane_grid::ticks* const times = rows.times + positions[b] * times_apart;
+      float ages[entry_block];
+      EBB_INDEPENDENT
+      for (std::size_t i = 0; i < entry_block; ++i) {
+        const std::uint64_t age = newest - static_cast<std::uint64_t>(times[i * times_apart]);
+        ages[i] = static_cast<float>(std::bit_cast<double>((age >> 12) | bits_of_2_to_64) - 0x1p64);
+      }
+      if constexpr (is_one) {
+        for (std::size_t i = 0; i < entry_block; ++i)
+          bounds[i] = factors.at(0, ages[i]) * static_cast<float>(sums[i * sums_apart]);
+      } else {
+        const std::size_t readable = rows.readable - positions[b] * sums_apart;
+        multiply_block<Level>(factors, sums, sums_apart, readable, ages, bounds);
+      }
+    }
+  }
+
+  template <class Level, class Apart>
+  EBB_INLINE void multiply_block(const factors_type& factors, const T* sums, Apart apart, std::size_t readable,
+                                 const float* ages, float* bounds) const {
+    std::size_t i = 0;
+#if EBB_SIMD_VECTORS
+    constexpr int at_once = vector<Level>;
+    using products = row_products<at_once>;
+    const auto chunks = chunks_of<at_once>();
+    const auto products_of = [&](std::size_t row, typename products::values& out) EBB_ALWAYS_INLINE {
+      products::template multiply_at<is_whole<at_once>>(chunks, sums + row * apart, factors, ages[row], out);
+    };
+    const std::size_t read = (entry_block - 1) * apart + static_cast<std::size_t>(chunks) * at_once;
+    for (; read <= readable && i < entry_block; i += at_once) {
+      typename products::values sum;
+      products::template add_up<products::levels>(products_of, i, sum);
+      std::memcpy(bounds + i, &sum, sizeof sum);
+    }
+#else
+    static_cast<void>(readable);
+#endif
+    for (; i < entry_block; ++i) {
+      float sum = 0;
+      for (int k = 0; k < lanes_; ++k)
+        sum += static_cast<float>(sums[i * apart + static_cast<std::size_t>(k)]) * factors.at(k, ages[i]);
+      bounds[i] = sum;
+    }
+  }
 
   template <class Level>
   EBB_INLINE void bound_several(const bound_rows<T>& rows, float* bounds) {
@@ -241,6 +326,15 @@ class interest_bounds {
       return widest;
     } else {
       return Lanes::value <= 4 ? 4 : widest;
+    }
+  }();
+
+  template <int N>
+  static constexpr bool is_whole = [] {
+    if constexpr (std::same_as<Lanes, int>) {
+      return false;
+    } else {
+      return Lanes::value % N == 0;
     }
   }();
 

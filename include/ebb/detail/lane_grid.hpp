@@ -84,7 +84,8 @@ class lane_grid {
       assert(half_life >= 2);
       const auto h = static_cast<std::uint64_t>(half_life);
       // floor((2^64 − 1) / h) never overestimates t/h and is at most one cell short of it for every 64-bit t.
-      lanes_.push_back({h, ~std::uint64_t{0} / h, 1.0 / static_cast<double>(half_life)});
+      const std::uint64_t reciprocal = ~std::uint64_t{0} / h;
+      lanes_.push_back({h, reciprocal, 1.0 / static_cast<double>(half_life), key_digits_of(reciprocal)});
     }
   }
 
@@ -112,6 +113,10 @@ class lane_grid {
   [[nodiscard]] double cells_a_tick(int k) const noexcept {
     return static_cast<double>(static_cast<std::int64_t>(at(k).reciprocal)) * 0x1p-64;
   }
+
+  /// Binary digits after the point with which a cell of lane k, whichever, fits into 32 bits, and a little more; at most 10. Negative where
+  /// a cell is less than a unit.
+  [[nodiscard]] int key_digits(int k) const noexcept { return at(k).key_digits; }
 
   /// The exact factor that moves a sum from the cell of `from` to the cell of the later moment `to`.
   [[nodiscard]] double shift(int k, ticks from, ticks to) const noexcept {
@@ -143,7 +148,12 @@ class lane_grid {
     std::uint64_t half_life;
     std::uint64_t reciprocal;
     double inverse;
+    int key_digits;
   };
+
+  [[nodiscard]] static int key_digits_of(std::uint64_t reciprocal) noexcept {
+    return std::min(10, 32 - static_cast<int>(std::bit_width(reciprocal + (reciprocal >> 8))));
+  }
 
   [[nodiscard]] const lane& at(int k) const noexcept { return lanes_[static_cast<std::size_t>(k)]; }
 

@@ -84,13 +84,24 @@ struct scored_entry {
   return s.value > 0 ? s.value : std::exp2(s.log2);
 }
 
+/// Written field by field: a copy of a whole one would wait for its parts.
+template <std::floating_point T, class Lanes>
+void score_entry(const entry_layout& layout, Lanes lanes, const T* sums, lane_grid::ticks last, std::size_t position,
+                 const read_plan& plan, scored_entry& out) noexcept {
+  const double value = read_lanes(layout.grid, lanes, sums, last, plan);
+  const bool is_plain = value >= far_above_underflow;
+  out.value = is_plain ? value : 0.0;
+  out.log2 = is_plain ? 0.0 : read_log2(layout.grid, lanes, sums, last, plan);
+  out.last = last;
+  out.position = static_cast<std::uint32_t>(position);
+}
+
 template <std::floating_point T, class Lanes>
 [[nodiscard]] scored_entry score_entry(const entry_layout& layout, Lanes lanes, const T* sums, lane_grid::ticks last,
                                        std::size_t position, const read_plan& plan) noexcept {
-  const double value = read_lanes(layout.grid, lanes, sums, last, plan);
-  const auto at = static_cast<std::uint32_t>(position);
-  if (value >= far_above_underflow) return {value, 0.0, last, at};
-  return {0.0, read_log2(layout.grid, lanes, sums, last, plan), last, at};
+  scored_entry out;
+  score_entry(layout, lanes, sums, last, position, plan, out);
+  return out;
 }
 
 }  // namespace ebb::detail

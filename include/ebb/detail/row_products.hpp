@@ -22,6 +22,7 @@ struct lane_factors {
   float rates[Places] = {};
   float places[Places] = {};  // higher by `positive`
   float limits[Places] = {};
+  std::uint32_t kept[Places] = {};  // all bits of a lane's, none of what is read after the last
 
   [[nodiscard]] EBB_INLINE float at(int k, float age) const {
     const float above = places[k] - age * rates[k];
@@ -47,53 +48,81 @@ struct row_products {
     to = __builtin_convertvector(numbers, values);
   }
 
-  /// `factors` at one age.
-  template <int Places>
-  EBB_INLINE static void fill(const lane_factors<Places>& factors, int chunks, float age, float* to) {
-    using bits = lane_vector<std::uint32_t, N>;
-    for (std::ptrdiff_t c = 0; c < chunks; ++c) {
-      bits weights;
-      values rates;
-      values above;
-      values limits;
-      std::memcpy(&weights, factors.weights + c * N, sizeof weights);
-      load(factors.rates + c * N, rates);
-      load(factors.places + c * N, above);
-      load(factors.limits + c * N, limits);
-      above -= rates * age;
-      above = above > limits ? above : limits;
-      weights += reinterpret_cast<bits>(__builtin_convertvector(above, lane_vector<std::int32_t, N>)) << 23;
-      std::memcpy(to + c * N, &weights, sizeof weights);
+  /// The same, with zeros for what stands after the last lane, which may be no number; `IsWhole`: nothing does.
+  template <bool IsWhole, class T>
+  EBB_INLINE static void load_lanes(const T* from, const std::uint32_t* kept, values& to) {
+    load(from, to);
+    if constexpr (!IsWhole) {
+      using bits = lane_vector<std::uint32_t, N>;
+      bits mask;
+      std::memcpy(&mask, kept, sizeof mask);
+      mask &= reinterpret_cast<bits>(to);
+      to = reinterpret_cast<values>(mask);
     }
   }
 
-  /// Entry i's products, added up to N numbers.
-  template <class T, class Chunks>
-  EBB_INLINE static void multiply(Chunks chunks, const T* sums, const float* factors, values& out) {
+  /// `factors` of N lanes, from lane k on, at one age.
+  template <int Places>
+  EBB_INLINE static void factors_at(const lane_factors<Places>& factors, std::ptrdiff_t k, float age, values& out) {
+    using bits = lane_vector<std::uint32_t, N>;
+    bits weights;
+    values rates;
+    values above;
+    values limits;
+    std::memcpy(&weights, factors.weights + k, sizeof weights);
+    load(factors.rates + k, rates);
+    load(factors.places + k, above);
+    load(factors.limits + k, limits);
+    above -= rates * age;
+    above = above > limits ? above : limits;
+    weights += reinterpret_cast<bits>(__builtin_convertvector(above, lane_vector<std::int32_t, N>)) << 23;
+    out = reinterpret_cast<values>(weights);
+  }
+
+  /// A row's products, added up to N numbers.
+  template <bool IsWhole, class T, class Chunks>
+  EBB_INLINE static void multiply(Chunks chunks, const T* sums, const std::uint32_t* kept, const float* factors,
+                                  values& out) {
     values a;
     values b;
-    load(sums, a);
+    load_lanes<IsWhole>(sums, kept, a);
     load(factors, b);
     out = a * b;
     for (std::ptrdiff_t c = 1; c < chunks; ++c) {
-      load(sums + c * N, a);
+      load_lanes<IsWhole>(sums + c * N, kept + c * N, a);
       load(factors + c * N, b);
       out += a * b;
     }
   }
 
-  /// 2^Level rows from row i on: N / 2^Level numbers of each, the rows' in the order that ends with one of each in place.
-  template <int Level, class T, class Chunks>
-  EBB_INLINE static void add_up(Chunks chunks, const T* sums, std::size_t apart, const float* table,
-                                const std::uint64_t* rows, values& out) {
+  /// The same with `factors` at one age.
+  template <bool IsWhole, class T, int Places, class Chunks>
+  EBB_INLINE static void multiply_at(Chunks chunks, const T* sums, const lane_factors<Places>& factors, float age,
+                                     values& out) {
+    values a;
+    values b;
+    factors_at(factors, 0, age, b);
+    load_lanes<IsWhole>(sums, factors.kept, a);
+    out = a * b;
+    for (std::ptrdiff_t c = 1; c < chunks; ++c) {
+      factors_at(factors, c * N, age, b);
+      load_lanes<IsWhole>(sums + c * N, factors.kept + c * N, a);
+      out += a * b;
+    }
+  }
+
+  /// 2^Level rows from number `row` on: N / 2^Level numbers of each, the rows' in the order that ends with one of each in place.
+  /// products_of(row, out) are a row's N.
+  template <int Level, class ProductsOf>
+  EBB_INLINE static void add_up(const ProductsOf& products_of, std::size_t row, values& out) {
     if constexpr (Level == 0) {
-      multiply(chunks, sums, table + *rows, out);
+      products_of(row, out);
     } else {
       constexpr int half = 1 << (Level - 1);
       values a;
       values b;
-      add_up<Level - 1>(chunks, sums, apart, table, rows, a);
-      add_up<Level - 1>(chunks, sums + half * apart, apart, table, rows + half, b);
+      add_up<Level - 1>(products_of, row, a);
+      add_up<Level - 1>(products_of, row + half, b);
       if constexpr (N == 4) {
         out = __builtin_shufflevector(a, b, 0, 2, 4, 6) + __builtin_shufflevector(a, b, 1, 3, 5, 7);
       } else if constexpr (Level < 3) {  // within halves of the vector, where that is cheaper

@@ -71,7 +71,7 @@ class store_state {
       item_users.push_back(0);
     } catch (...) {
       items.truncate(handle);
-      if (heat.size() > handle) heat.erase(handle);
+      if (heat.size() > handle) heat.erase(heat_layout, handle);
       throw;
     }
     return handle;
@@ -109,7 +109,7 @@ class store_state {
 
   void drop_if_empty(typename user_map::iterator at, std::size_t i) {
     user_state& state = at->second;
-    if (is_empty(state.entries, i)) state.entries.erase(i);
+    if (is_empty(state.entries, i)) state.entries.erase(layout, i);
     if (state.entries.size() == 0)
       users.erase(at);
     else
@@ -126,7 +126,7 @@ class store_state {
       --entry_count;
       clear_interest(layout, entries.row(layout, i));
     }
-    entries.erase_if([&](std::size_t i) { return is_empty(entries, i); });
+    entries.erase_if(layout, [&](std::size_t i) { return is_empty(entries, i); });
     if (entries.size() == 0)
       users.erase(at);
     else
@@ -166,7 +166,7 @@ class store_state {
       found = true;
       state.events -= state.entries.count(i);
       entry_count -= state.entries.count(i) > 0 ? 1 : 0;
-      state.entries.erase(i);
+      state.entries.erase(layout, i);
       refresh_newest(state);
       at = state.entries.size() == 0 ? users.erase(at) : std::next(at);  // another may have taken its place
     }
@@ -274,10 +274,10 @@ class store_state {
         const auto at = users.find(user);
         if (at == users.end()) continue;
         table& entries = at->second.entries;
-        entries.erase_if([&](std::size_t i) { return is_empty(entries, i); });
+        entries.erase_if(layout, [&](std::size_t i) { return is_empty(entries, i); });
         if (entries.size() == 0) users.erase(at);
       }
-      heat.erase_if([&](std::size_t i) { return i >= items_before; });
+      heat.erase_if(heat_layout, [&](std::size_t i) { return i >= items_before; });
       item_users.resize(items_before);
       items.truncate(items_before);
       throw;
@@ -290,6 +290,7 @@ class store_state {
       const entry_row<T> row = state.entries.row(layout, state.entries.find(handle));
       const bool is_new = *row.count == 0 && theirs.entries.count(j) > 0;
       add_row(layout, row, layout, theirs.entries, j, no_time);
+      state.entries.note_interest(layout, row);
       if (with_heat) add_row(heat_layout, heat.row(heat_layout, handle), layout, theirs.entries, j, theirs.first);
       item_users[handle] += is_new ? 1 : 0;
       entry_count += is_new ? 1 : 0;
