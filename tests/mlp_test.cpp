@@ -300,6 +300,18 @@ TEMPLATE_TEST_CASE("a column's output is the same alone, among few and among man
   }
 }
 
+TEST_CASE("one sample scores the same bytes wherever a copy of the network stands", "[mlp]") {
+  const ebb::mlp<float> network = shaken<float>(16, {.hidden = {64, 64}});
+  const Eigen::MatrixXf x = random_matrix<float>(16, 1, 17), score = network.predict(x);
+  std::vector<ebb::mlp<float>> copies;
+  std::vector<std::vector<char>> between;
+  for (std::size_t i = 0; i < 20; ++i) {
+    between.emplace_back(17 + 16 * i);
+    copies.push_back(network);
+    REQUIRE(copies.back().predict(x) == score);
+  }
+}
+
 TEST_CASE("relu's gradient is right through dropout", "[mlp]") {
   // Where a unit's z is within a step of 0 differences would see the bend; with these seeds none is.
   for (const Eigen::Index batch : {6, 70})

@@ -38,18 +38,6 @@ struct mlp_options {
 template <std::floating_point T>
 class mlp;
 
-namespace detail {
-
-struct mlp_layer {
-  Eigen::Index fan_in, units;
-  Eigen::Index offset;  // of W in the flat vector; b follows it
-  activation kind;
-
-  [[nodiscard]] friend bool operator==(const mlp_layer&, const mlp_layer&) = default;
-};
-
-}  // namespace detail
-
 /// What a pass through an `mlp` leaves behind and the next one reuses; one per thread, for any number of networks.
 ///
 /// Memory grows to the largest batch seen and is kept: passes over batches no larger allocate nothing. (Where Eigen has
@@ -113,7 +101,7 @@ class mlp {
       fan_in = units;
       widest_ = std::max(widest_, units);
     }
-    parameters_.setZero(offset);
+    std::fill_n(parameters_.grow(offset), offset, T(0));
     start();
   }
 
@@ -122,9 +110,11 @@ class mlp {
   [[nodiscard]] std::size_t layers() const noexcept { return layers_.size(); }
   [[nodiscard]] const mlp_options& options() const noexcept { return options_; }
 
-  [[nodiscard]] Eigen::Index parameter_count() const noexcept { return parameters_.size(); }
-  [[nodiscard]] const vector& parameters() const noexcept { return parameters_; }
-  [[nodiscard]] Eigen::Map<vector> parameters() noexcept { return {parameters_.data(), parameters_.size()}; }
+  [[nodiscard]] Eigen::Index parameter_count() const noexcept {
+    return layers_.empty() ? 0 : layers_.back().offset + layers_.back().units * (layers_.back().fan_in + 1);
+  }
+  [[nodiscard]] Eigen::Map<const vector> parameters() const noexcept { return {parameters_.data(), parameter_count()}; }
+  [[nodiscard]] Eigen::Map<vector> parameters() noexcept { return {parameters_.data(), parameter_count()}; }
 
   /// W_l and b_l of layer l = 0 … layers() − 1, as views into `parameters()`: (units, fan_in) and (units).
   [[nodiscard]] Eigen::Map<const matrix> weight(std::size_t l) const { return weight_in(parameters_.data(), l); }
@@ -208,23 +198,11 @@ class mlp {
     detail::require(output.rows() == outputs() && output.cols() == x.cols(), "mlp::predict",
                     "output must have (outputs, batch) entries", detail::shape(output));
     if (x.cols() <= 4) {  // a panel pays from about five columns on
-      for (Eigen::Index j = 0; j < x.cols(); ++j) predict_one(x.col(j).data(), output.col(j).data(), memory);
+      for (Eigen::Index j = 0; j < x.cols(); ++j)
+        predict_one(x.data() + j * x.outerStride(), output.data() + j * output.outerStride(), memory);
       return;
     }
-    T* front = memory.front_.grow(widest_ * detail::panel_samples);
-    T* back = memory.back_.grow(widest_ * detail::panel_samples);
-    for (Eigen::Index first = 0; first < x.cols(); first += detail::panel_samples) {
-      const Eigen::Index columns = std::min(detail::panel_samples, x.cols() - first);
-      const Eigen::Index samples = detail::padded_samples(columns);
-      detail::to_panel<T>(x.middleCols(first, columns), front, false);
-      for (std::size_t l = 0; l < layers_.size(); ++l) {
-        const Eigen::Index size = layers_[l].units * samples;
-        apply(l, front, back, samples);
-        if (!is_fused(l)) activate<T>(layers_[l].kind, flat_view(back, size), flat_view(front, size));
-        std::swap(front, back);
-      }
-      detail::from_panel<T>(front, output.middleCols(first, columns));
-    }
+    predict_panels(x, output, memory);
   }
 
   /// The outputs for a batch, with a workspace of its own: (inputs, batch) → (outputs, batch).
@@ -271,14 +249,14 @@ class mlp {
   static Eigen::Map<detail::flat_array<T>> flat_view(T* data, Eigen::Index size) { return {data, size}; }
 
   /// Whether the product itself applies a layer's activation.
-  [[nodiscard]] bool is_fused(std::size_t l) const {
-    return layers_[l].kind == activation::identity || layers_[l].kind == activation::relu;
+  [[nodiscard]] static bool is_fused(activation kind) {
+    return kind == activation::identity || kind == activation::relu;
   }
   /// Whether a layer's slopes have to be kept. The values tell relu's: they are > 0 where z is and the unit was kept, since
   /// dropout's factor is at least 1; identity's are 1 without dropout.
   [[nodiscard]] bool keeps_slopes(std::size_t l, const workspace& memory) const {
     const bool dropped = memory.dropped_ && l + 1 < layers_.size();
-    return !is_fused(l) || (dropped && layers_[l].kind == activation::identity);
+    return !is_fused(layers_[l].kind) || (dropped && layers_[l].kind == activation::identity);
   }
 
   /// W_l · in + b_l, through the activation if that is fused; panels (fan_in, samples) → (units, samples).
@@ -297,16 +275,36 @@ class mlp {
         .after = at.kind == activation::relu ? detail::dense_after::relu : detail::dense_after::nothing});
   }
 
+  /// Apart from `predict`, which one sample would otherwise pay for.
+  void predict_panels(const Eigen::Ref<const matrix>& x, Eigen::Ref<matrix>& output, workspace& memory) const {
+    T* front = memory.front_.grow(widest_ * detail::panel_samples);
+    T* back = memory.back_.grow(widest_ * detail::panel_samples);
+    for (Eigen::Index first = 0; first < x.cols(); first += detail::panel_samples) {
+      const Eigen::Index columns = std::min(detail::panel_samples, x.cols() - first);
+      const Eigen::Index samples = detail::padded_samples(columns);
+      detail::to_panel<T>(x.middleCols(first, columns), front, false);
+      for (std::size_t l = 0; l < layers_.size(); ++l) {
+        const Eigen::Index size = layers_[l].units * samples;
+        apply(l, front, back, samples);
+        if (!is_fused(layers_[l].kind)) activate<T>(layers_[l].kind, flat_view(back, size), flat_view(front, size));
+        std::swap(front, back);
+      }
+      detail::from_panel<T>(front, output.middleCols(first, columns));
+    }
+  }
+
   /// output, (outputs), for one sample x, (inputs).
   void predict_one(const T* x, T* output, workspace& memory) const {
-    T* front = memory.front_.grow(widest_);
-    T* back = memory.back_.grow(widest_);
-    for (std::size_t l = 0; l < layers_.size(); ++l) {
-      const layer& at = layers_[l];
-      T* const out = l + 1 == layers_.size() ? output : front;
-      detail::compute(detail::dense_sample<T>{weight(l).data(), bias(l).data(), x, out, at.units, at.fan_in,
-                                              at.kind == activation::relu});
-      if (!is_fused(l)) activate<T>(at.kind, flat_view(out, at.units), flat_view(back, at.units));
+    const Eigen::Index room = detail::padded_samples(widest_);  // so that both begin on a cache line
+    T* front = memory.front_.grow(2 * room);
+    T* back = front + room;
+    // The hidden layers share one activation: either all run through in one call, or each waits for its own.
+    const std::size_t layers = layers_.size(), step = is_fused(options_.hidden_activation) ? layers : 1;
+    for (std::size_t first = 0; first < layers; first += step) {
+      const layer& last = layers_[first + step - 1];
+      T* const out = first + step == layers ? output : front;
+      detail::compute(detail::dense_chain<T>{parameters_.data(), layers_.data() + first, step, x, out, front, back});
+      if (!is_fused(last.kind)) activate<T>(last.kind, flat_view(out, last.units), flat_view(back, last.units));
       x = front;
       std::swap(front, back);
     }
@@ -413,7 +411,8 @@ class mlp {
   mlp_options options_;
   std::vector<layer> layers_;
   Eigen::Index widest_;  // of inputs and layers
-  vector parameters_;
+  // On a cache line, for speed and so that a sample's sums are taken in the same order wherever a network stands.
+  detail::panel_memory<T> parameters_;
 };
 
 }  // namespace ebb

@@ -28,6 +28,9 @@ class panel_memory {
     return data();
   }
   [[nodiscard]] T* data() noexcept { return static_cast<T*>(static_cast<void*>(lines_.data())); }
+  [[nodiscard]] const T* data() const noexcept {
+    return static_cast<const T*>(static_cast<const void*>(lines_.data()));
+  }
 
  private:
   struct alignas(64) line {
