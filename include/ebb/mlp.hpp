@@ -15,6 +15,7 @@
 #include <cmath>
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <iterator>
 #include <type_traits>
 #include <utility>
@@ -52,6 +53,7 @@ class mlp_workspace {
   std::vector<detail::panel_memory<T>> slopes_;  // per layer φ′(z) times dropout's factor, unless the values tell it
   detail::panel_memory<T> front_, back_;         // scratch for one block of columns of the widest layer
   detail::panel_memory<T> output_;               // (outputs, batch), no panel, if there are several outputs
+  detail::panel_memory<T> kept_;                 // (inputs, batch), no panel, while an output takes its place
   bool dropped_ = false;                         // whether units were left out, and the factor for those that were not
   T scale_ = T(1);
   const void* owner_ = nullptr;  // which network's forward pass, over how many columns, `backward` may follow
@@ -148,7 +150,7 @@ class mlp {
       const Eigen::Index columns = std::min(detail::panel_samples, batch - first);
       const Eigen::Index samples = detail::padded_samples(columns);
       const T* in = inputs + inputs_ * first;
-      detail::to_panel<T>(x.middleCols(first, columns), inputs + inputs_ * first, false);
+      detail::to_panel<T>(x.middleCols(first, columns), inputs + inputs_ * first);
       for (std::size_t l = 0; l < layers_.size(); ++l) {
         const Eigen::Index start = layers_[l].units * first, size = layers_[l].units * samples;
         T* const values = memory.values_[l].data() + start;
@@ -192,17 +194,15 @@ class mlp {
 
   /// output = the outputs for a batch; a column's answer does not depend on the others beyond rounding.
   ///
-  /// x: (inputs, batch), output: (outputs, batch), which must not overlap. No dropout.
+  /// x: (inputs, batch), output: (outputs, batch); they may overlap, x is then copied before. No dropout.
   void predict(const Eigen::Ref<const matrix>& x, Eigen::Ref<matrix> output, workspace& memory) const {
     check(x);
     detail::require(output.rows() == outputs() && output.cols() == x.cols(), "mlp::predict",
                     "output must have (outputs, batch) entries", detail::shape(output));
-    if (x.cols() <= 4) {  // a panel pays from about five columns on
-      for (Eigen::Index j = 0; j < x.cols(); ++j)
-        predict_one(x.data() + j * x.outerStride(), output.data() + j * output.outerStride(), memory);
-      return;
-    }
-    predict_panels(x, output, memory);
+    if (x.cols() == 1 && layers_.size() > 1)  // x has been read before output is written
+      predict_one(x.data(), output.data(), memory);
+    else
+      predict_many(x, output, memory);
   }
 
   /// The outputs for a batch, with a workspace of its own: (inputs, batch) → (outputs, batch).
@@ -220,6 +220,12 @@ class mlp {
 
   void check(const Eigen::Ref<const matrix>& x) const {
     detail::require(x.rows() == inputs_, "mlp", "x must have as many rows as the network has inputs", x.rows());
+  }
+
+  /// Whether memory from the first entry of x to its last has a part of `output` in it.
+  static bool overlap(const Eigen::Ref<const matrix>& x, const Eigen::Ref<matrix>& output) {
+    const auto end = [](const auto& m) { return m.data() + (m.cols() - 1) * m.outerStride() + m.rows(); };
+    return x.cols() > 0 && std::less<const T*>()(x.data(), end(output)) && std::less<const T*>()(output.data(), end(x));
   }
 
   void start() {
@@ -275,14 +281,29 @@ class mlp {
         .after = at.kind == activation::relu ? detail::dense_after::relu : detail::dense_after::nothing});
   }
 
-  /// Apart from `predict`, which one sample would otherwise pay for.
+  void predict_many(const Eigen::Ref<const matrix>& x, Eigen::Ref<matrix>& output, workspace& memory) const {
+    if (overlap(x, output)) {
+      Eigen::Map<matrix> kept(memory.kept_.grow(x.size()), x.rows(), x.cols());
+      kept = x;
+      predict_apart(kept, output, memory);
+    } else {
+      predict_apart(x, output, memory);
+    }
+  }
+
+  void predict_apart(const Eigen::Ref<const matrix>& x, Eigen::Ref<matrix>& output, workspace& memory) const {
+    if (x.cols() > 4) return predict_panels(x, output, memory);  // a panel pays from about five columns on
+    for (Eigen::Index j = 0; j < x.cols(); ++j)
+      predict_one(x.data() + j * x.outerStride(), output.data() + j * output.outerStride(), memory);
+  }
+
   void predict_panels(const Eigen::Ref<const matrix>& x, Eigen::Ref<matrix>& output, workspace& memory) const {
     T* front = memory.front_.grow(widest_ * detail::panel_samples);
     T* back = memory.back_.grow(widest_ * detail::panel_samples);
     for (Eigen::Index first = 0; first < x.cols(); first += detail::panel_samples) {
       const Eigen::Index columns = std::min(detail::panel_samples, x.cols() - first);
       const Eigen::Index samples = detail::padded_samples(columns);
-      detail::to_panel<T>(x.middleCols(first, columns), front, false);
+      detail::to_panel<T>(x.middleCols(first, columns), front);
       for (std::size_t l = 0; l < layers_.size(); ++l) {
         const Eigen::Index size = layers_[l].units * samples;
         apply(l, front, back, samples);
@@ -367,17 +388,22 @@ class mlp {
     T* back = memory.back_.grow(widest_ * block);
     for (Eigen::Index first = 0; first < x.cols(); first += block) {
       const Eigen::Index columns = std::min(block, x.cols() - first), samples = detail::padded_samples(columns);
-      // front holds ∂ loss / ∂ z_l, and zeros for samples that are not there.
+      // front holds ∂ loss / ∂ z_l.
       for_each_panel(columns, [&](Eigen::Index at, Eigen::Index size) {
-        detail::to_panel<T>(output_gradient.middleCols(first + at, size), front + outputs() * at, true);
+        detail::to_panel<T>(output_gradient.middleCols(first + at, size), front + outputs() * at);
       });
       times_slopes(layers_.size() - 1, first, samples, front, memory);
       for (std::size_t l = layers_.size(); l-- > 0;) {
         const layer& at = layers_[l];
-        const T* const in = l > 0 ? memory.values_[l - 1].data() : memory.inputs_.data();
+        T* const in = (l > 0 ? memory.values_[l - 1] : memory.inputs_).data() + at.fan_in * first;
+        if (samples > columns) {
+          const Eigen::Index filled = columns / detail::panel_samples * detail::panel_samples;
+          detail::clear_filling(front + at.units * filled, at.units, columns - filled);
+          detail::clear_filling(in + at.fan_in * filled, at.fan_in, columns - filled);
+        }
         T* const to = gradient.data() + at.offset;
-        detail::compute(detail::dense_gradient<T>{front, in + at.fan_in * first, to, to + at.units * at.fan_in,
-                                                  at.units, at.fan_in, samples, first > 0});
+        detail::compute(detail::dense_gradient<T>{front, in, to, to + at.units * at.fan_in, at.units, at.fan_in,
+                                                  samples, first > 0});
         if (l == 0 && input_gradient == nullptr) break;
         detail::dense_product<T> product{.weight = weight(l).data(),
                                          .row_step = at.units,
