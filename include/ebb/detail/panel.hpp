@@ -51,7 +51,10 @@ void to_panel(const Eigen::Ref<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dyn
   const Eigen::Index columns = from.cols(), samples = padded_samples(columns), stride = from.outerStride();
   for (Eigen::Index unit = 0; unit < from.rows(); ++unit, panel += samples) {
     const T* const row = from.data() + unit;
-    for (Eigen::Index c = 0; c < columns; ++c) panel[c] = row[c * stride];
+    if (stride == 1)
+      std::copy(row, row + columns, panel);
+    else
+      for (Eigen::Index c = 0; c < columns; ++c) panel[c] = row[c * stride];
     std::fill(panel + columns, panel + samples, panel[columns - 1]);
   }
 }
