@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "ebb/activation.hpp"
 #include "ebb/detail/dense_compute.hpp"
 #include "ebb/detail/dense_problems.hpp"
 #include "ebb/detail/panel.hpp"
@@ -33,9 +34,11 @@ template <class Kernel, class Check, class ByEigen>
 void for_every_way(Check check, ByEigen plain) {
   check(plain);
 #if EBB_SIMD_LEVELS
-  check([](const auto& problem) { run_as_built<Kernel>(problem); });
-  if (has_avx2()) check([](const auto& problem) { run_avx2<Kernel>(problem); });
-  if (has_avx512()) check([](const auto& problem) { run_avx512<Kernel>(problem); });
+  check([](const auto& problem) { with_arguments(problem, [](auto... all) { run_as_built<Kernel>(all...); }); });
+  if (has_avx2())
+    check([](const auto& problem) { with_arguments(problem, [](auto... all) { run_avx2<Kernel>(all...); }); });
+  if (has_avx512())
+    check([](const auto& problem) { with_arguments(problem, [](auto... all) { run_avx512<Kernel>(all...); }); });
 #endif
 }
 
@@ -44,6 +47,20 @@ struct product_kernel;
 struct gradient_kernel;
 struct sample_kernel;
 #endif
+
+/// A single layer of (rows, depth) as a chain; `parameters` are its weights by column, then its biases.
+template <class T>
+class lone_layer {
+ public:
+  lone_layer(Index rows, Index depth, bool relu)
+      : layer_{depth, rows, 0, relu ? ebb::activation::relu : ebb::activation::identity} {}
+  [[nodiscard]] dense_chain<T> on(const T* parameters, const T* in, T* out) const {
+    return {parameters, &layer_, 1, in, out, nullptr, nullptr};
+  }
+
+ private:
+  mlp_layer layer_;
+};
 
 template <class T>
 bool close(T value, double truth, double size) {
@@ -151,13 +168,14 @@ TEMPLATE_TEST_CASE("one sample equals plain loops at every level", "[dense_kerne
     for (Index rows = 1; rows <= 40; ++rows)
       for (Index depth = 1; depth <= 70; ++depth)
         for (const bool relu : {false, true}) {
-          const std::vector<T> weight = random_numbers<T>(rows * depth, 1), bias = random_numbers<T>(rows, 2),
-                               in = random_numbers<T>(depth, 3);
+          const std::vector<T> weight = random_numbers<T>(rows * (depth + 1), 1), in = random_numbers<T>(depth, 3);
           std::vector<T> out(static_cast<std::size_t>(rows + 1), untouched<T>);
-          way(dense_sample<T>{weight.data(), bias.data(), in.data(), out.data(), rows, depth, relu});
+          const lone_layer<T> layer(rows, depth, relu);
+          way(layer.on(weight.data(), in.data(), out.data()));
           bool right = out.back() == untouched<T>;
           for (Index r = 0; r < rows; ++r) {
-            double truth = static_cast<double>(bias[static_cast<std::size_t>(r)]), size = std::abs(truth);
+            double truth = static_cast<double>(weight[static_cast<std::size_t>(rows * depth + r)]);
+            double size = std::abs(truth);
             for (Index k = 0; k < depth; ++k) {
               const double term = static_cast<double>(weight[static_cast<std::size_t>(r + k * rows)]) *
                                   static_cast<double>(in[static_cast<std::size_t>(k)]);
@@ -171,7 +189,7 @@ TEMPLATE_TEST_CASE("one sample equals plain loops at every level", "[dense_kerne
           REQUIRE(right);
         }
   };
-  for_every_way<sample_kernel>(check, [](const dense_sample<T>& p) { by_eigen(p); });
+  for_every_way<sample_kernel>(check, [](const dense_chain<T>& p) { by_eigen(p); });
 }
 
 TEMPLATE_TEST_CASE("one sample is the same wherever its weights begin on a cache line", "[dense_kernels]", float,
@@ -187,11 +205,9 @@ TEMPLATE_TEST_CASE("one sample is the same wherever its weights begin on a cache
           const std::vector<T> numbers = random_numbers<T>(rows * (depth + 1), 1), in = random_numbers<T>(depth, 2);
           std::copy(numbers.begin(), numbers.end(), weight);
           std::vector<T> out(static_cast<std::size_t>(rows + 1), untouched<T>), plain(out);
-          const dense_sample<T> p{weight, weight + rows * depth, in.data(), out.data(), rows, depth, true};
-          way(p);
-          dense_sample<T> plainly = p;
-          plainly.out = plain.data();
-          by_eigen(plainly);
+          const lone_layer<T> layer(rows, depth, true);
+          way(layer.on(weight, in.data(), out.data()));
+          by_eigen(layer.on(weight, in.data(), plain.data()));
           bool right = out.back() == untouched<T>;
           for (std::size_t r = 0; r < out.size(); ++r)
             right = right && close(out[r], static_cast<double>(plain[r]), 100.0);
@@ -199,7 +215,7 @@ TEMPLATE_TEST_CASE("one sample is the same wherever its weights begin on a cache
           REQUIRE(right);
         }
   };
-  for_every_way<sample_kernel>(check, [](const dense_sample<T>& p) { by_eigen(p); });
+  for_every_way<sample_kernel>(check, [](const dense_chain<T>& p) { by_eigen(p); });
 }
 
 TEMPLATE_TEST_CASE("NaN and infinity pass through relu and stay in their own sample", "[dense_kernels]", float,
@@ -235,17 +251,18 @@ TEMPLATE_TEST_CASE("NaN and infinity pass through relu and stay in their own sam
   const auto sample = [&](const auto& way) {
     for (const Index rows : {1, 3, 4, 8, 16, 21})
       for (const T x : {nan, inf, -inf, T(1)}) {
-        const std::vector<T> weight(static_cast<std::size_t>(rows), T(2)), bias(static_cast<std::size_t>(rows), T(1));
-        std::vector<T> out(static_cast<std::size_t>(rows));
-        way(dense_sample<T>{weight.data(), bias.data(), &x, out.data(), rows, 1, true});
+        std::vector<T> weight(static_cast<std::size_t>(2 * rows), T(2)), out(static_cast<std::size_t>(rows));
+        std::fill(weight.begin() + rows, weight.end(), T(1));
+        const lone_layer<T> layer(rows, 1, true);
+        way(layer.on(weight.data(), &x, out.data()));
         for (const T value : out)
           REQUIRE((std::isnan(x) ? std::isnan(value) : value == std::max(T(2) * x + T(1), T(0))));
       }
   };
-  for_every_way<sample_kernel>(sample, [](const dense_sample<T>& p) { by_eigen(p); });
+  for_every_way<sample_kernel>(sample, [](const dense_chain<T>& p) { by_eigen(p); });
 }
 
-TEMPLATE_TEST_CASE("a matrix comes back from its panel, which its last column or zeros fill up", "[dense_kernels]",
+TEMPLATE_TEST_CASE("a matrix comes back from its panel, filled up with its last column or cleared", "[dense_kernels]",
                    float, double) {
   using matrix = Eigen::Matrix<TestType, Eigen::Dynamic, Eigen::Dynamic>;
   for (const Index units : sizes)
@@ -254,15 +271,15 @@ TEMPLATE_TEST_CASE("a matrix comes back from its panel, which its last column or
       matrix back = matrix::Zero(units + 3, columns);
       panel_memory<TestType> memory;
       const Index samples = padded_samples(columns);
-      const auto last = [&](Index unit) { return memory.data()[unit * samples + samples - 1]; };
       memory.grow(units * samples);
-      for (const bool zeros : {true, false}) {
-        to_panel<TestType>(whole.block(1, 0, units, columns), memory.data(), zeros);
+      for (const bool cleared : {false, true}) {
+        to_panel<TestType>(whole.block(1, 0, units, columns), memory.data());
+        if (cleared) clear_filling(memory.data(), units, columns);
         from_panel<TestType>(memory.data(), back.topRows(units));
         REQUIRE(back.topRows(units) == whole.block(1, 0, units, columns));
-        if (samples == columns) continue;
         for (Index unit = 0; unit < units; ++unit)
-          REQUIRE(last(unit) == (zeros ? TestType(0) : whole(unit + 1, columns - 1)));
+          for (Index at = columns; at < samples; ++at)
+            REQUIRE(memory.data()[unit * samples + at] == (cleared ? TestType(0) : whole(unit + 1, columns - 1)));
       }
     }
 }

@@ -93,6 +93,23 @@ TEST_CASE("squared and logistic gradients equal finite differences", "[loss]") {
   check_gradient([&](const auto& o, auto& g) { return ebb::logistic_loss(o, target, g); }, output);
 }
 
+TEMPLATE_TEST_CASE("squared and logistic loss do not depend on how far columns stand apart", "[loss]", float, double) {
+  using T = TestType;
+  for (const Eigen::Index rows : {1, 2, 5}) {
+    const matrix<T> z = random_matrix<T>(rows + 3, 37, 5), y = random_matrix<T>(rows + 2, 37, 6).cwiseAbs();
+    const matrix<T> output = z.topRows(rows), target = y.topRows(rows);
+    matrix<T> gradient(rows, 37), apart = matrix<T>::Constant(rows + 1, 37, T(7));
+    const auto check = [&](const auto& loss) {
+      const double together = loss(output, target, gradient);
+      REQUIRE(loss(z.topRows(rows), y.topRows(rows), apart.topRows(rows)) == Approx(together).epsilon(1e-6));
+      REQUIRE(apart.topRows(rows).isApprox(gradient, T(1e-6)));
+      REQUIRE((apart.row(rows).array() == T(7)).all());
+    };
+    check([](const auto& o, const auto& t, auto&& g) { return ebb::squared_loss(o, t, g); });
+    check([](const auto& o, const auto& t, auto&& g) { return ebb::logistic_loss(o, t, g); });
+  }
+}
+
 TEMPLATE_TEST_CASE("logistic loss is finite and exact for huge logits", "[loss]", float, double) {
   using T = TestType;
   const T huge = T(1e30);

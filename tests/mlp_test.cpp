@@ -300,6 +300,18 @@ TEMPLATE_TEST_CASE("a column's output is the same alone, among few and among man
   }
 }
 
+TEST_CASE("one sample scores the same bytes wherever a copy of the network stands", "[mlp]") {
+  const ebb::mlp<float> network = shaken<float>(16, {.hidden = {64, 64}});
+  const Eigen::MatrixXf x = random_matrix<float>(16, 1, 17), score = network.predict(x);
+  std::vector<ebb::mlp<float>> copies;
+  std::vector<std::vector<char>> between;
+  for (std::size_t i = 0; i < 20; ++i) {
+    between.emplace_back(17 + 16 * i);
+    copies.push_back(network);
+    REQUIRE(copies.back().predict(x) == score);
+  }
+}
+
 TEST_CASE("relu's gradient is right through dropout", "[mlp]") {
   // Where a unit's z is within a step of 0 differences would see the bend; with these seeds none is.
   for (const Eigen::Index batch : {6, 70})
@@ -387,6 +399,68 @@ TEST_CASE("a NaN input comes out as NaN", "[mlp]") {
     REQUIRE(std::isnan(output(0, 2)));
     REQUIRE(std::isfinite(output(0, 1)));
   }
+}
+
+TEMPLATE_TEST_CASE("an infinity makes no NaN of samples that are not there", "[mlp]", float, double) {
+  using T = TestType;
+  using vector = typename ebb::mlp<T>::vector;
+  using matrix = typename ebb::mlp<T>::matrix;
+  const T infinity = std::numeric_limits<T>::infinity();
+  for (const Eigen::Index batch : {1, 5, 15, 16, 17, 63, 65, 130, 300}) {
+    CAPTURE(batch);
+    matrix x = random_matrix<T>(2, batch, 18).cwiseAbs(), ones = matrix::Ones(1, batch), by_input(2, batch);
+    x.array() += T(0.5);
+    ebb::mlp_workspace<T> memory;
+    ebb::mlp<T> plain(2, {.hidden = {}}), deep(2, {.hidden = {3}});
+    plain.parameters().setOnes();
+    deep.parameters().setOnes();
+    vector by_plain(3), by_deep(deep.parameter_count());
+
+    deep.weight(1).setConstant(infinity);  // every sample's ∂ loss / ∂ z is infinite
+    deep.forward(x, memory);
+    deep.backward(x, ones, memory, by_deep, by_input);
+    REQUIRE((by_deep.head(9).array() == infinity).all());
+    REQUIRE((by_input.array() == infinity).all());
+
+    x(1, batch - 1) = infinity;
+    REQUIRE(plain.forward(x, memory)(0, batch - 1) == infinity);
+    plain.backward(x, ones, memory, by_plain);
+    REQUIRE(by_plain[0] == Approx(x.row(0).sum()));
+    REQUIRE(by_plain[1] == infinity);
+    REQUIRE(by_plain[2] == static_cast<T>(batch));
+    deep.parameters().setOnes();
+    deep.forward(x, memory);
+    deep.backward(x, ones, memory, by_deep, by_input);
+    REQUIRE(by_deep[0] == Approx(x.row(0).sum()));
+    REQUIRE(by_deep[3] == infinity);
+    REQUIRE(by_deep[6] == static_cast<T>(batch));
+    REQUIRE((by_input.array() == T(3)).all());
+  }
+}
+
+TEMPLATE_TEST_CASE("predict may write over its input", "[mlp]", float, double) {
+  using T = TestType;
+  using matrix = typename ebb::mlp<T>::matrix;
+  for (const std::vector<Eigen::Index>& hidden : {std::vector<Eigen::Index>{}, {7}, {33, 20}})
+    for (const Eigen::Index outputs : {1, 20})
+      for (const Eigen::Index batch : {1, 3, 4, 5, 64, 200}) {
+        CAPTURE(hidden.size(), outputs, batch);
+        const ebb::mlp<T> network = shaken<T>(20, {.hidden = hidden, .outputs = outputs});
+        const matrix x = random_matrix<T>(20, batch, 19), truth = network.predict(x);
+        ebb::mlp_workspace<T> memory;
+        std::vector<T> numbers(static_cast<std::size_t>(20 * (batch + 2)));
+        for (const Eigen::Index shift : {0, 1, 20, 40}) {  // where the output begins, and x in the middle
+          Eigen::Map<matrix> in(numbers.data() + 20, 20, batch), out(numbers.data() + shift, outputs, batch);
+          in = x;
+          network.predict(in, out, memory);
+          REQUIRE(out == truth);
+        }
+        matrix rows(20 + outputs, batch);  // side by side
+        rows.topRows(20) = x;
+        network.predict(rows.topRows(20), rows.bottomRows(outputs), memory);
+        REQUIRE(rows.topRows(20) == x);
+        REQUIRE(rows.bottomRows(outputs) == truth);
+      }
 }
 
 TEST_CASE("bad shapes and options are refused by name", "[mlp]") {

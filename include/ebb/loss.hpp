@@ -24,6 +24,22 @@ inline void require_like(const shape& output, const shape& other, const char* wh
   require(other == output, where, rule, other);
 }
 
+/// Calls act(a, b, to) with the entries of three matrices of one shape as flat arrays: all of them where no columns stand
+/// apart, else those of a column at a time. Eigen makes vectors along columns alone, so that it would take a network's one
+/// row of outputs number by number.
+template <class T, class Act>
+void for_each_stretch(const Eigen::Ref<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>>& a,
+                      const Eigen::Ref<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>>& b,
+                      Eigen::Ref<Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>> to, Act act) {
+  using flat = Eigen::Array<T, Eigen::Dynamic, 1>;
+  const bool whole = a.outerStride() == a.rows() && b.outerStride() == b.rows() && to.outerStride() == to.rows();
+  const Eigen::Index size = whole ? a.size() : a.rows();
+  for (Eigen::Index j = 0; j < (whole ? 1 : a.cols()); ++j)
+    act(Eigen::Map<const flat>(a.data() + j * a.outerStride(), size),
+        Eigen::Map<const flat>(b.data() + j * b.outerStride(), size),
+        Eigen::Map<flat>(to.data() + j * to.outerStride(), size));
+}
+
 }  // namespace detail
 
 /// The mean squared error, and its gradient by the outputs.
@@ -38,11 +54,15 @@ double squared_loss(const Eigen::MatrixBase<Output>& output,
                     Eigen::Ref<detail::plain_matrix<Output>> gradient) {
   detail::require_like(detail::shape(output), detail::shape(target), "squared_loss", "target must be like output");
   detail::require_like(detail::shape(output), detail::shape(gradient), "squared_loss", "gradient must be like output");
+  using scalar = typename Output::Scalar;
   const double entries = static_cast<double>(output.size());
-  gradient = output - target;
-  const double loss = static_cast<double>(gradient.squaredNorm()) / entries;
-  gradient *= static_cast<typename Output::Scalar>(2.0 / entries);
-  return loss;
+  double sum = 0.0;
+  detail::for_each_stretch<scalar>(output.derived(), target, gradient, [&](const auto& z, const auto& y, auto to) {
+    to = z - y;
+    sum += static_cast<double>(to.square().sum());
+    to *= static_cast<scalar>(2.0 / entries);
+  });
+  return sum / entries;
 }
 
 /// The mean binary cross-entropy of σ(logit) against a probability, and its gradient by the logits.
@@ -61,13 +81,14 @@ double logistic_loss(const Eigen::MatrixBase<Output>& logit,
   detail::require_like(detail::shape(logit), detail::shape(target), "logistic_loss", "target must be like logit");
   detail::require_like(detail::shape(logit), detail::shape(gradient), "logistic_loss", "gradient must be like logit");
   const double entries = static_cast<double>(logit.size());
-  gradient = (-logit.array().abs()).exp();  // e^(−|z|), in (0, 1]
-  // Added up in double: a few float logits of 1e38 are more than a float holds.
-  const double sum = (logit.array().max(scalar(0)) - logit.array() * target.array() + gradient.array().log1p())
-                         .template cast<double>()
-                         .sum();
-  gradient.array() = (logit.array() >= scalar(0)).select(scalar(1), gradient.array()) / (scalar(1) + gradient.array());
-  gradient = (gradient - target) * static_cast<scalar>(1.0 / entries);
+  double sum = 0.0;
+  detail::for_each_stretch<scalar>(logit.derived(), target, gradient, [&](const auto& z, const auto& y, auto to) {
+    to = (-z.abs()).exp();  // e^(−|z|), in (0, 1]
+    // Added up in double: a few float logits of 1e38 are more than a float holds.
+    sum += (z.max(scalar(0)) - z * y + to.log1p()).template cast<double>().sum();
+    to = (z >= scalar(0)).select(scalar(1), to) / (scalar(1) + to);
+    to = (to - y) * static_cast<scalar>(1.0 / entries);
+  });
   return sum / entries;
 }
 

@@ -15,6 +15,7 @@
 #include <cmath>
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <iterator>
 #include <type_traits>
 #include <utility>
@@ -38,18 +39,6 @@ struct mlp_options {
 template <std::floating_point T>
 class mlp;
 
-namespace detail {
-
-struct mlp_layer {
-  Eigen::Index fan_in, units;
-  Eigen::Index offset;  // of W in the flat vector; b follows it
-  activation kind;
-
-  [[nodiscard]] friend bool operator==(const mlp_layer&, const mlp_layer&) = default;
-};
-
-}  // namespace detail
-
 /// What a pass through an `mlp` leaves behind and the next one reuses; one per thread, for any number of networks.
 ///
 /// Memory grows to the largest batch seen and is kept: passes over batches no larger allocate nothing. (Where Eigen has
@@ -64,6 +53,7 @@ class mlp_workspace {
   std::vector<detail::panel_memory<T>> slopes_;  // per layer φ′(z) times dropout's factor, unless the values tell it
   detail::panel_memory<T> front_, back_;         // scratch for one block of columns of the widest layer
   detail::panel_memory<T> output_;               // (outputs, batch), no panel, if there are several outputs
+  detail::panel_memory<T> kept_;                 // (inputs, batch), no panel, while an output takes its place
   bool dropped_ = false;                         // whether units were left out, and the factor for those that were not
   T scale_ = T(1);
   const void* owner_ = nullptr;  // which network's forward pass, over how many columns, `backward` may follow
@@ -113,7 +103,7 @@ class mlp {
       fan_in = units;
       widest_ = std::max(widest_, units);
     }
-    parameters_.setZero(offset);
+    std::fill_n(parameters_.grow(offset), offset, T(0));
     start();
   }
 
@@ -122,9 +112,11 @@ class mlp {
   [[nodiscard]] std::size_t layers() const noexcept { return layers_.size(); }
   [[nodiscard]] const mlp_options& options() const noexcept { return options_; }
 
-  [[nodiscard]] Eigen::Index parameter_count() const noexcept { return parameters_.size(); }
-  [[nodiscard]] const vector& parameters() const noexcept { return parameters_; }
-  [[nodiscard]] Eigen::Map<vector> parameters() noexcept { return {parameters_.data(), parameters_.size()}; }
+  [[nodiscard]] Eigen::Index parameter_count() const noexcept {
+    return layers_.empty() ? 0 : layers_.back().offset + layers_.back().units * (layers_.back().fan_in + 1);
+  }
+  [[nodiscard]] Eigen::Map<const vector> parameters() const noexcept { return {parameters_.data(), parameter_count()}; }
+  [[nodiscard]] Eigen::Map<vector> parameters() noexcept { return {parameters_.data(), parameter_count()}; }
 
   /// W_l and b_l of layer l = 0 … layers() − 1, as views into `parameters()`: (units, fan_in) and (units).
   [[nodiscard]] Eigen::Map<const matrix> weight(std::size_t l) const { return weight_in(parameters_.data(), l); }
@@ -158,7 +150,7 @@ class mlp {
       const Eigen::Index columns = std::min(detail::panel_samples, batch - first);
       const Eigen::Index samples = detail::padded_samples(columns);
       const T* in = inputs + inputs_ * first;
-      detail::to_panel<T>(x.middleCols(first, columns), inputs + inputs_ * first, false);
+      detail::to_panel<T>(x.middleCols(first, columns), inputs + inputs_ * first);
       for (std::size_t l = 0; l < layers_.size(); ++l) {
         const Eigen::Index start = layers_[l].units * first, size = layers_[l].units * samples;
         T* const values = memory.values_[l].data() + start;
@@ -202,29 +194,15 @@ class mlp {
 
   /// output = the outputs for a batch; a column's answer does not depend on the others beyond rounding.
   ///
-  /// x: (inputs, batch), output: (outputs, batch), which must not overlap. No dropout.
+  /// x: (inputs, batch), output: (outputs, batch); they may overlap, x is then copied before. No dropout.
   void predict(const Eigen::Ref<const matrix>& x, Eigen::Ref<matrix> output, workspace& memory) const {
     check(x);
     detail::require(output.rows() == outputs() && output.cols() == x.cols(), "mlp::predict",
                     "output must have (outputs, batch) entries", detail::shape(output));
-    if (x.cols() <= 4) {  // a panel pays from about five columns on
-      for (Eigen::Index j = 0; j < x.cols(); ++j) predict_one(x.col(j).data(), output.col(j).data(), memory);
-      return;
-    }
-    T* front = memory.front_.grow(widest_ * detail::panel_samples);
-    T* back = memory.back_.grow(widest_ * detail::panel_samples);
-    for (Eigen::Index first = 0; first < x.cols(); first += detail::panel_samples) {
-      const Eigen::Index columns = std::min(detail::panel_samples, x.cols() - first);
-      const Eigen::Index samples = detail::padded_samples(columns);
-      detail::to_panel<T>(x.middleCols(first, columns), front, false);
-      for (std::size_t l = 0; l < layers_.size(); ++l) {
-        const Eigen::Index size = layers_[l].units * samples;
-        apply(l, front, back, samples);
-        if (!is_fused(l)) activate<T>(layers_[l].kind, flat_view(back, size), flat_view(front, size));
-        std::swap(front, back);
-      }
-      detail::from_panel<T>(front, output.middleCols(first, columns));
-    }
+    if (x.cols() == 1 && layers_.size() > 1)  // x has been read before output is written
+      predict_one(x.data(), output.data(), memory);
+    else
+      predict_many(x, output, memory);
   }
 
   /// The outputs for a batch, with a workspace of its own: (inputs, batch) → (outputs, batch).
@@ -242,6 +220,12 @@ class mlp {
 
   void check(const Eigen::Ref<const matrix>& x) const {
     detail::require(x.rows() == inputs_, "mlp", "x must have as many rows as the network has inputs", x.rows());
+  }
+
+  /// Whether memory from the first entry of x to its last has a part of `output` in it.
+  static bool overlap(const Eigen::Ref<const matrix>& x, const Eigen::Ref<matrix>& output) {
+    const auto end = [](const auto& m) { return m.data() + (m.cols() - 1) * m.outerStride() + m.rows(); };
+    return x.cols() > 0 && std::less<const T*>()(x.data(), end(output)) && std::less<const T*>()(output.data(), end(x));
   }
 
   void start() {
@@ -271,14 +255,14 @@ class mlp {
   static Eigen::Map<detail::flat_array<T>> flat_view(T* data, Eigen::Index size) { return {data, size}; }
 
   /// Whether the product itself applies a layer's activation.
-  [[nodiscard]] bool is_fused(std::size_t l) const {
-    return layers_[l].kind == activation::identity || layers_[l].kind == activation::relu;
+  [[nodiscard]] static bool is_fused(activation kind) {
+    return kind == activation::identity || kind == activation::relu;
   }
   /// Whether a layer's slopes have to be kept. The values tell relu's: they are > 0 where z is and the unit was kept, since
   /// dropout's factor is at least 1; identity's are 1 without dropout.
   [[nodiscard]] bool keeps_slopes(std::size_t l, const workspace& memory) const {
     const bool dropped = memory.dropped_ && l + 1 < layers_.size();
-    return !is_fused(l) || (dropped && layers_[l].kind == activation::identity);
+    return !is_fused(layers_[l].kind) || (dropped && layers_[l].kind == activation::identity);
   }
 
   /// W_l · in + b_l, through the activation if that is fused; panels (fan_in, samples) → (units, samples).
@@ -297,16 +281,51 @@ class mlp {
         .after = at.kind == activation::relu ? detail::dense_after::relu : detail::dense_after::nothing});
   }
 
+  void predict_many(const Eigen::Ref<const matrix>& x, Eigen::Ref<matrix>& output, workspace& memory) const {
+    if (overlap(x, output)) {
+      Eigen::Map<matrix> kept(memory.kept_.grow(x.size()), x.rows(), x.cols());
+      kept = x;
+      predict_apart(kept, output, memory);
+    } else {
+      predict_apart(x, output, memory);
+    }
+  }
+
+  void predict_apart(const Eigen::Ref<const matrix>& x, Eigen::Ref<matrix>& output, workspace& memory) const {
+    if (x.cols() > 4) return predict_panels(x, output, memory);  // a panel pays from about five columns on
+    for (Eigen::Index j = 0; j < x.cols(); ++j)
+      predict_one(x.data() + j * x.outerStride(), output.data() + j * output.outerStride(), memory);
+  }
+
+  void predict_panels(const Eigen::Ref<const matrix>& x, Eigen::Ref<matrix>& output, workspace& memory) const {
+    T* front = memory.front_.grow(widest_ * detail::panel_samples);
+    T* back = memory.back_.grow(widest_ * detail::panel_samples);
+    for (Eigen::Index first = 0; first < x.cols(); first += detail::panel_samples) {
+      const Eigen::Index columns = std::min(detail::panel_samples, x.cols() - first);
+      const Eigen::Index samples = detail::padded_samples(columns);
+      detail::to_panel<T>(x.middleCols(first, columns), front);
+      for (std::size_t l = 0; l < layers_.size(); ++l) {
+        const Eigen::Index size = layers_[l].units * samples;
+        apply(l, front, back, samples);
+        if (!is_fused(layers_[l].kind)) activate<T>(layers_[l].kind, flat_view(back, size), flat_view(front, size));
+        std::swap(front, back);
+      }
+      detail::from_panel<T>(front, output.middleCols(first, columns));
+    }
+  }
+
   /// output, (outputs), for one sample x, (inputs).
   void predict_one(const T* x, T* output, workspace& memory) const {
-    T* front = memory.front_.grow(widest_);
-    T* back = memory.back_.grow(widest_);
-    for (std::size_t l = 0; l < layers_.size(); ++l) {
-      const layer& at = layers_[l];
-      T* const out = l + 1 == layers_.size() ? output : front;
-      detail::compute(detail::dense_sample<T>{weight(l).data(), bias(l).data(), x, out, at.units, at.fan_in,
-                                              at.kind == activation::relu});
-      if (!is_fused(l)) activate<T>(at.kind, flat_view(out, at.units), flat_view(back, at.units));
+    const Eigen::Index room = detail::padded_samples(widest_);  // so that both begin on a cache line
+    T* front = memory.front_.grow(2 * room);
+    T* back = front + room;
+    // The hidden layers share one activation: either all run through in one call, or each waits for its own.
+    const std::size_t layers = layers_.size(), step = is_fused(options_.hidden_activation) ? layers : 1;
+    for (std::size_t first = 0; first < layers; first += step) {
+      const layer& last = layers_[first + step - 1];
+      T* const out = first + step == layers ? output : front;
+      detail::compute(detail::dense_chain<T>{parameters_.data(), layers_.data() + first, step, x, out, front, back});
+      if (!is_fused(last.kind)) activate<T>(last.kind, flat_view(out, last.units), flat_view(back, last.units));
       x = front;
       std::swap(front, back);
     }
@@ -369,17 +388,22 @@ class mlp {
     T* back = memory.back_.grow(widest_ * block);
     for (Eigen::Index first = 0; first < x.cols(); first += block) {
       const Eigen::Index columns = std::min(block, x.cols() - first), samples = detail::padded_samples(columns);
-      // front holds ∂ loss / ∂ z_l, and zeros for samples that are not there.
+      // front holds ∂ loss / ∂ z_l.
       for_each_panel(columns, [&](Eigen::Index at, Eigen::Index size) {
-        detail::to_panel<T>(output_gradient.middleCols(first + at, size), front + outputs() * at, true);
+        detail::to_panel<T>(output_gradient.middleCols(first + at, size), front + outputs() * at);
       });
       times_slopes(layers_.size() - 1, first, samples, front, memory);
       for (std::size_t l = layers_.size(); l-- > 0;) {
         const layer& at = layers_[l];
-        const T* const in = l > 0 ? memory.values_[l - 1].data() : memory.inputs_.data();
+        T* const in = (l > 0 ? memory.values_[l - 1] : memory.inputs_).data() + at.fan_in * first;
+        if (samples > columns) {
+          const Eigen::Index filled = columns / detail::panel_samples * detail::panel_samples;
+          detail::clear_filling(front + at.units * filled, at.units, columns - filled);
+          detail::clear_filling(in + at.fan_in * filled, at.fan_in, columns - filled);
+        }
         T* const to = gradient.data() + at.offset;
-        detail::compute(detail::dense_gradient<T>{front, in + at.fan_in * first, to, to + at.units * at.fan_in,
-                                                  at.units, at.fan_in, samples, first > 0});
+        detail::compute(detail::dense_gradient<T>{front, in, to, to + at.units * at.fan_in, at.units, at.fan_in,
+                                                  samples, first > 0});
         if (l == 0 && input_gradient == nullptr) break;
         detail::dense_product<T> product{.weight = weight(l).data(),
                                          .row_step = at.units,
@@ -413,7 +437,8 @@ class mlp {
   mlp_options options_;
   std::vector<layer> layers_;
   Eigen::Index widest_;  // of inputs and layers
-  vector parameters_;
+  // On a cache line, for speed and so that a sample's sums are taken in the same order wherever a network stands.
+  detail::panel_memory<T> parameters_;
 };
 
 }  // namespace ebb

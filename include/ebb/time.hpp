@@ -35,13 +35,18 @@ using time_point = std::chrono::system_clock::time_point;
 
 namespace detail {
 
-/// Throws std::invalid_argument("ebb::<where>: <rule>, got <value>") unless `ok`: the one form of every argument error.
+/// Throws std::invalid_argument("ebb::<where>: <rule>, got <value>"): the one form of every argument error.
 template <class Value>
-void require(bool ok, std::string_view where, std::string_view rule, const Value& value) {
-  if (ok) return;
+[[noreturn]] void refuse(std::string_view where, std::string_view rule, const Value& value) {
   std::ostringstream text;
   text << "ebb::" << where << ": " << rule << ", got " << value;
   throw std::invalid_argument(text.str());
+}
+
+/// `refuse` unless `ok`. Apart from it, so that what is right costs a test and no call.
+template <class Value>
+void require(bool ok, std::string_view where, std::string_view rule, const Value& value) {
+  if (!ok) refuse(where, rule, value);
 }
 
 /// `require` for a duration; the value is printed in seconds.
@@ -49,7 +54,7 @@ inline void require(bool ok, std::string_view where, std::string_view rule, dura
   if (ok) return;
   std::ostringstream text;
   text << value.count() << " s";
-  require(false, where, rule, text.str());
+  refuse(where, rule, text.str());
 }
 
 /// now − before, for before <= now; unsigned, since the whole range of the clock does not fit a signed difference.

@@ -43,8 +43,11 @@ struct pass_constants<float> {
   // 2^f over |f| <= 1/2, minimax in relative error, 5e-9, with an exact 1 at 0.
   static constexpr float exp2[] = {1.0F,           0x1.62e430p-1F,  0x1.ebfbdep-3F, 0x1.c6af6ep-5F,
                                    0x1.3b2ba0p-7F, 0x1.5f07b4p-10F, 0x1.4308fap-13F};
-  // log2(1 + f) / s over s² with s = f / (2 + f), √½ <= 1 + f <= √2: one division instead of five more terms. 7e-10.
-  static constexpr float log2[] = {0x1.715476p+1F, 0x1.ec70e6p-1F, 0x1.27471cp-1F, 0x1.ba18f8p-2F};
+  // The same with a term less, 9e-8, which is enough for a power law.
+  static constexpr float short_exp2[] = {1.0F,           0x1.62e42ap-1F, 0x1.ebf9c2p-3F,
+                                         0x1.c6b6dap-5F, 0x1.3ce8b6p-7F, 0x1.5bd982p-10F};
+  // log2(1 + f) / s over s² with s = f / (2 + f), √½ <= 1 + f <= √2: one division instead of five more terms. 1.5e-7.
+  static constexpr float log2[] = {0x1.71547ap+1F, 0x1.ec5398p-1F, 0x1.313942p-1F};
 };
 
 template <>
@@ -68,6 +71,7 @@ struct pass_constants<double> {
                                     0x1.b525a08ef1c40p-24,
                                     0x1.e605d297c5530p-28,
                                     0x1.e8cabe86ffc4ap-32};
+  static constexpr const double (&short_exp2)[12] = exp2;
   // As above, with twelve terms saved. 1e-18.
   static constexpr double log2[] = {0x1.71547652b82fep+1, 0x1.ec709dc3a047dp-1, 0x1.2776c50ee381bp-1,
                                     0x1.a61762d6c04e2p-2, 0x1.484afb696e7d3p-2, 0x1.0ca163b0aa774p-2,
@@ -111,18 +115,17 @@ template <bool Fused, std::size_t I = 0, class T, std::size_t N>
   }
 }
 
-/// 2^(−a·b) for 0 <= a·b < 2 − min_exponent, 0 unless `kept`.
+/// 2^(−a·b) for 0 <= a·b < 2 − min_exponent.
 ///
 /// −a·b = n + f with n whole: adding 1½ · 2^digits rounds to n and leaves it in the low bits, from where a shift adds it
 /// to the exponent of 2^f.
-template <bool Fused, class T>
-[[nodiscard]] EBB_INLINE T halve_times(T a, T b, pass_bits<T> kept) {
+template <bool Fused, class T, std::size_t N>
+[[nodiscard]] EBB_INLINE T halve_times(T a, T b, const T (&exp2)[N]) {
   using constants = pass_constants<T>;
   constexpr T magic = T(1.5) * constants::whole;
   const T shifted = multiply_add<Fused>(-a, b, magic);
   const T f = multiply_add<Fused>(-a, b, magic - shifted);
-  const pass_bits<T> power = to_bits(polynomial<Fused>(constants::exp2, f)) + (to_bits(shifted) << constants::digits);
-  return from_bits<T>(power & kept);
+  return from_bits<T>(to_bits(polynomial<Fused>(exp2, f)) + (to_bits(shifted) << constants::digits));
 }
 
 /// All ones if 0 <= gap < limit, zero otherwise. As a mask and not a choice, which would become a branch.
@@ -157,9 +160,10 @@ struct exponential_pass {
   explicit exponential_pass(double half_lives_per_unit)
       : rate(static_cast<T>(half_lives_per_unit)), limit(to_positive<T>(halvings_to_zero<T> / half_lives_per_unit)) {}
 
+  /// D of a gap in [0, limit).
   template <bool Fused>
   [[nodiscard]] EBB_INLINE T at(T gap) const {
-    return detail::halve_times<Fused>(gap, rate, mask_below<Fused>(gap, limit));
+    return detail::halve_times<Fused>(gap, rate, pass_constants<T>::exp2);
   }
 };
 
@@ -180,6 +184,7 @@ struct power_law_pass {
                                        static_cast<double>(std::numeric_limits<T>::max())) /
                              scales_per_unit)) {}
 
+  /// D of a gap in [0, limit).
   template <bool Fused>
   [[nodiscard]] EBB_INLINE T at(T gap) const {
     using constants = pass_constants<T>;
@@ -191,39 +196,70 @@ struct power_law_pass {
     const T f = multiply_add<Fused>(quarter_x, scale, multiply_add<Fused>(scale, T(0.25), T(-1)));
     const T s = f / (f + T(2));
     const T log2 = multiply_add<Fused>(s, polynomial<Fused>(constants::log2, s * s), e);
-    return detail::halve_times<Fused>(log2, exponent, mask_below<Fused>(gap, limit));
+    return detail::halve_times<Fused>(log2, exponent, constants::short_exp2);
   }
 };
 
+/// Whether N gaps are all in [0, limit), which nearly all are; then nothing else need be asked of a single one. False also if
+/// one of them is −0.
+///
+/// Bits as whole numbers are ordered as what they stand for, with infinity, NaN and all that has a sign above.
+template <class Level, std::size_t N, class T>
+[[nodiscard]] EBB_INLINE bool all_below(const T* gaps, T limit) {
+  if constexpr (Level::bytes == 64 || (Level::bytes == 32 && sizeof(T) == 4)) {
+    pass_bits<T> highest = 0;
+    for (std::size_t i = 0; i < N; ++i) {
+      const pass_bits<T> gap = to_bits(gaps[i]);
+      highest = highest < gap ? gap : highest;
+    }
+    return highest < to_bits(limit);
+  } else {  // there is no maximum of such whole numbers
+    pass_bits<T> signs = ~pass_bits<T>(0);
+    for (std::size_t i = 0; i < N; ++i) {
+      const pass_bits<T> gap = to_bits(gaps[i]);
+      signs &= (gap - to_bits(limit)) & ~gap;
+    }
+    return (signs >> (8 * sizeof(T) - 1)) != 0;
+  }
+}
+
 /// N gaps; false, and nothing written, if one of them is negative or NaN.
-template <bool Fused, std::size_t N, class Curve, class T>
+template <class Level, std::size_t N, class Curve, class T>
 [[nodiscard]] EBB_INLINE bool pass_block(const Curve& curve, const T* gaps, T* out) {
+  if (all_below<Level, N>(gaps, curve.limit)) {
+    EBB_INDEPENDENT
+    for (std::size_t i = 0; i < N; ++i) out[i] = curve.template at<Level::fused>(gaps[i]);
+    return true;
+  }
   pass_bits<T> bad = 0;
   for (std::size_t i = 0; i < N; ++i) bad |= pass_bits<T>(!(gaps[i] >= 0));
   if (bad != 0) return false;
   EBB_INDEPENDENT
-  for (std::size_t i = 0; i < N; ++i) out[i] = curve.template at<Fused>(gaps[i]);
+  for (std::size_t i = 0; i < N; ++i) {
+    const pass_bits<T> kept = mask_below<Level::fused>(gaps[i], curve.limit);
+    out[i] = from_bits<T>(to_bits(curve.template at<Level::fused>(gaps[i])) & kept);
+  }
   return true;
 }
 
 /// n gaps, `out` may be `gaps`; stops before the block of the first bad gap and returns how many numbers it wrote.
 ///
 /// Blocks of a fixed length, the last one filled up: there are no odd numbers left to take one by one, slowly.
-template <bool Fused, class Curve, class T>
+template <class Level, class Curve, class T>
 [[nodiscard]] EBB_INLINE std::size_t pass_all(const Curve& curve, const T* gaps, T* out, std::size_t n) {
   constexpr std::size_t large = 128;
   constexpr std::size_t small = 32;
   std::size_t done = 0;
   for (; n - done >= large; done += large) {
-    if (!pass_block<Fused, large>(curve, gaps + done, out + done)) return done;
+    if (!pass_block<Level, large>(curve, gaps + done, out + done)) return done;
   }
   for (; n - done >= small; done += small) {
-    if (!pass_block<Fused, small>(curve, gaps + done, out + done)) return done;
+    if (!pass_block<Level, small>(curve, gaps + done, out + done)) return done;
   }
   if (done == n) return n;
   T rest[small] = {};
   for (std::size_t i = 0; i < n - done; ++i) rest[i] = gaps[done + i];
-  if (!pass_block<Fused, small>(curve, rest, rest)) return done;
+  if (!pass_block<Level, small>(curve, rest, rest)) return done;
   for (std::size_t i = 0; i < n - done; ++i) out[done + i] = rest[i];
   return n;
 }
@@ -231,7 +267,8 @@ template <bool Fused, class Curve, class T>
 struct pass_kernel {
   template <class Level, class Curve, class T>
   [[nodiscard]] EBB_INLINE static std::size_t run(const Curve* curve, const T* gaps, T* out, std::size_t n) {
-    return pass_all<Level::fused>(*curve, gaps, out, n);
+    const Curve local = *curve;  // which no store can be taken to change
+    return pass_all<Level>(local, gaps, out, n);
   }
 };
 

@@ -10,6 +10,7 @@
 #include "ebb/detail/simd_levels.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <type_traits>
 
 #include <Eigen/Core>
@@ -64,10 +65,26 @@ void by_eigen(const dense_sample<T>& p) {
   if (p.relu) out = out.unaryExpr(rectified<T>());
 }
 
+template <class T>
+void by_eigen(const dense_chain<T>& p) {
+  p.for_each_layer([](const dense_sample<T>& layer) EBB_ALWAYS_INLINE { by_eigen(layer); });
+}
+
+/// Calls run(arguments…) with what a problem's kernel takes.
+template <template <class> class Problem, class T, class Run>
+EBB_INLINE void with_arguments(const Problem<T>& p, Run run) {
+  run(&p);
+}
+template <class T, class Run>
+EBB_INLINE void with_arguments(const dense_chain<T>& p, Run run) {
+  run(p.parameters, p.layers, p.count, p.in, p.out, p.front, p.back);
+}
+
 template <template <class> class Problem, class T>
 void compute(const Problem<T>& p) {
 #if EBB_SIMD_LEVELS
-  if constexpr (has_kernels<T>) return run_best<typename Problem<T>::kernel>(p);
+  if constexpr (has_kernels<T>)
+    return with_arguments(p, [](auto... arguments) { run_best<typename Problem<T>::kernel>(arguments...); });
 #endif
   by_eigen(p);
 }

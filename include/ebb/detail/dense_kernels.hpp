@@ -118,7 +118,8 @@ struct product_kernel {
   }
 
   template <class Level, class T>
-  EBB_INLINE static void run(const dense_product<T>& p) {
+  EBB_INLINE static void run(const dense_product<T>* problem) {
+    const dense_product<T> p = *problem;  // which no store can be taken to change
     constexpr bool many_registers = Level::bytes == 64;
     Eigen::Index row = 0;
     if (many_registers && p.samples < panel_samples)
@@ -194,7 +195,8 @@ struct gradient_kernel {
   }
 
   template <class Level, class T>
-  EBB_INLINE static void run(const dense_gradient<T>& p) {
+  EBB_INLINE static void run(const dense_gradient<T>* problem) {
+    const dense_gradient<T> p = *problem;
     Eigen::Index row = 0;
     for (; row + 1 < p.rows; row += 4) row_of_tiles<Level, 4>(p, row, p.rows - row);
     if (row < p.rows) row_of_tiles<Level, 1>(p, row, 1);

@@ -2,7 +2,12 @@
 #ifndef EBB_DETAIL_DENSE_PROBLEMS_HPP
 #define EBB_DETAIL_DENSE_PROBLEMS_HPP
 
+#include "ebb/activation.hpp"
 #include "ebb/detail/panel.hpp"
+#include "ebb/detail/simd_levels.hpp"
+
+#include <cstddef>
+#include <utility>
 
 #include <Eigen/Core>
 
@@ -52,14 +57,49 @@ struct dense_gradient {
 /// out = weight · in + bias for one sample, then relu if wanted.
 template <class T>
 struct dense_sample {
-  using kernel = sample_kernel;
-
   const T* weight;  // (rows, depth), by column
   const T* bias;    // (rows)
   const T* in;      // (depth)
   T* out;           // (rows)
   Eigen::Index rows, depth;
   bool relu;
+};
+
+/// Where a layer's parameters stand among a network's.
+struct mlp_layer {
+  Eigen::Index fan_in, units;
+  Eigen::Index offset;  // of W in the flat vector; b follows it
+  activation kind;
+
+  [[nodiscard]] friend bool operator==(const mlp_layer&, const mlp_layer&) = default;
+};
+
+/// Layers one after another for one sample, each with relu where its kind is that, and no other activation.
+template <class T>
+struct dense_chain {
+  using kernel = sample_kernel;
+
+  const T* parameters;      // of the network
+  const mlp_layer* layers;  // at least one
+  std::size_t count;
+  const T* in;      // (fan_in of the first)
+  T* out;           // (units of the last)
+  T *front, *back;  // scratch for the widest
+
+  /// Calls act(dense_sample) for each layer, which reads what the one before it wrote.
+  template <class Act>
+  EBB_INLINE void for_each_layer(Act act) const {
+    const T* from = in;
+    T *to = front, *next = back;
+    for (const mlp_layer* at = layers; at != layers + count; ++at) {
+      const T* const weight = parameters + at->offset;
+      if (at + 1 == layers + count) to = out;
+      act(dense_sample<T>{weight, weight + at->units * at->fan_in, from, to, at->units, at->fan_in,
+                          at->kind == activation::relu});
+      from = to;
+      std::swap(to, next);
+    }
+  }
 };
 
 }  // namespace ebb::detail

@@ -22,46 +22,50 @@ struct sample_kernel {
   EBB_INLINE static void tile(const dense_sample<T>& p, Eigen::Index row) {
     using V = typename simd_vector<T, Bytes>::type;
     constexpr Eigen::Index lanes = Bytes / sizeof(T);
-    V sums[Ways][Vectors];
+    V sums[Vectors];
     EBB_UNROLL
-    for (int v = 0; v < Vectors; ++v) {
-      load(sums[0][v], p.bias + row + v * lanes);
-      EBB_UNROLL
-      for (int way = 1; way < Ways; ++way) sums[way][v] = V{};
-    }
+    for (int v = 0; v < Vectors; ++v) load(sums[v], p.bias + row + v * lanes);
     const T* w = p.weight + row;
     Eigen::Index k = 0;
-    for (; k + Ways <= p.depth; k += Ways) {
-      EBB_UNROLL
-      for (int way = 0; way < Ways; ++way) {
+    if (Ways > 1 && p.depth >= Ways) {
+      V more[Ways][Vectors] = {};
+      for (; k + Ways <= p.depth; k += Ways) {
         EBB_UNROLL
-        for (int v = 0; v < Vectors; ++v) {
-          V factor;
-          load(factor, w + v * lanes);
-          sums[way][v] += factor * p.in[k + way];
+        for (int way = 0; way < Ways; ++way) {
+          add_input(more[way], w, p.in[k + way]);
+          w += p.rows;
         }
-        w += p.rows;
       }
-    }
-    for (; k < p.depth; ++k, w += p.rows) {
       EBB_UNROLL
       for (int v = 0; v < Vectors; ++v) {
-        V factor;
-        load(factor, w + v * lanes);
-        sums[0][v] += factor * p.in[k];
+        EBB_UNROLL
+        for (int step = 1; step < Ways; step *= 2) {
+          EBB_UNROLL
+          for (int way = 0; way + step < Ways; way += 2 * step) more[way][v] += more[way + step][v];
+        }
+        sums[v] += more[0][v];
       }
     }
+    for (; k < p.depth; ++k, w += p.rows) add_input(sums, w, p.in[k]);
     EBB_UNROLL
     for (int v = 0; v < Vectors; ++v) {
-      EBB_UNROLL
-      for (int way = 1; way < Ways; ++way) sums[0][v] += sums[way][v];
-      V& z = sums[0][v];
-      if (p.relu) z = z < T(0) ? V{} : z;
-      store(p.out + row + v * lanes, z);
+      if (p.relu) sums[v] = sums[v] < T(0) ? V{} : sums[v];
+      store(p.out + row + v * lanes, sums[v]);
     }
   }
 
-  /// sums += one input's weights times x, and times `last` in the last vector.
+  /// sums += one input's weights times x.
+  template <int Vectors, class V, class T>
+  EBB_INLINE static void add_input(V (&sums)[Vectors], const T* weight, T x) {
+    EBB_UNROLL
+    for (int v = 0; v < Vectors; ++v) {
+      V factor;
+      load(factor, weight + v * static_cast<Eigen::Index>(sizeof(V) / sizeof(T)));
+      sums[v] += factor * x;
+    }
+  }
+
+  /// The same, but `last` in place of x in the last vector.
   template <int Vectors, class V, class T>
   EBB_INLINE static void add_input(V (&sums)[Vectors], const T* weight, const V& x, const V& last) {
     EBB_UNROLL
@@ -163,17 +167,22 @@ struct sample_kernel {
       return one_row<Bytes / 2>(p, k, low);
     } else {
       T rest = T(0);
-      for (; k < p.depth; ++k) rest += p.weight[k] * p.in[k];
+      EBB_UNROLL
+      for (Eigen::Index i = 0; i + 1 < lanes; ++i)
+        if (k + i < p.depth) rest += p.weight[k + i] * p.in[k + i];
       return sum_of<T, Bytes>(sum) + rest;
     }
   }
 
   template <class Level, class T>
-  EBB_INLINE static void run(const dense_sample<T>& p) {
+  EBB_INLINE static void layer(const dense_sample<T>& p) {
     constexpr Eigen::Index size = sizeof(T);
     if (p.rows == 1) {
+      constexpr std::size_t half = Level::bytes > 16 ? Level::bytes / 2 : 16;
       typename simd_vector<T, Level::bytes>::type sum = {};
-      const T z = p.bias[0] + one_row<Level::bytes>(p, 0, sum);
+      typename simd_vector<T, half>::type half_sum = {};
+      const bool is_long = p.depth * size >= static_cast<Eigen::Index>(Level::bytes);
+      const T z = p.bias[0] + (is_long ? one_row<Level::bytes>(p, 0, sum) : one_row<half>(p, 0, half_sum));
       p.out[0] = p.relu && z < T(0) ? T(0) : z;
     } else if (Level::bytes >= 64 && p.rows * size >= 64) {
       all_rows<Level::bytes>(p);
@@ -188,6 +197,14 @@ struct sample_kernel {
         p.out[r] = p.relu && z < T(0) ? T(0) : z;
       }
     }
+  }
+
+  /// Numbers and no struct, which would be read in larger pieces than it has just been written in, and wait for that.
+  template <class Level, class T>
+  EBB_INLINE static void run(const T* parameters, const mlp_layer* layers, std::size_t count, const T* in, T* out,
+                             T* front, T* back) {
+    dense_chain<T>{parameters, layers, count, in, out, front, back}.for_each_layer(
+        [](const dense_sample<T>& p) EBB_ALWAYS_INLINE { layer<Level>(p); });
   }
 };
 

@@ -28,6 +28,9 @@ class panel_memory {
     return data();
   }
   [[nodiscard]] T* data() noexcept { return static_cast<T*>(static_cast<void*>(lines_.data())); }
+  [[nodiscard]] const T* data() const noexcept {
+    return static_cast<const T*>(static_cast<const void*>(lines_.data()));
+  }
 
  private:
   struct alignas(64) line {
@@ -41,16 +44,27 @@ class panel_memory {
   return (columns + panel_step - 1) / panel_step * panel_step;
 }
 
-/// Columns of `from`, (units, columns), into a panel, filled up with zeros or else with the last column, whose numbers do
-/// no harm that they do not do already: no zero meets an infinite weight for the sake of a sample that is not there.
+/// Columns of `from`, (units, columns), into a panel, filled up with the last column: numbers as harmless as those that are
+/// there, while a zero would make NaN of an infinite weight.
 template <class T>
-void to_panel(const Eigen::Ref<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>>& from, T* panel, bool zeros) {
+void to_panel(const Eigen::Ref<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>>& from, T* panel) {
   const Eigen::Index columns = from.cols(), samples = padded_samples(columns), stride = from.outerStride();
   for (Eigen::Index unit = 0; unit < from.rows(); ++unit, panel += samples) {
     const T* const row = from.data() + unit;
-    for (Eigen::Index c = 0; c < columns; ++c) panel[c] = row[c * stride];
-    std::fill(panel + columns, panel + samples, zeros ? T(0) : panel[columns - 1]);
+    if (stride == 1)
+      std::copy(row, row + columns, panel);
+    else
+      for (Eigen::Index c = 0; c < columns; ++c) panel[c] = row[c * stride];
+    std::fill(panel + columns, panel + samples, panel[columns - 1]);
   }
+}
+
+/// Makes zeros of what fills a panel up, which then adds nothing to a sum of products with another such panel, however
+/// infinite the last column is.
+template <class T>
+void clear_filling(T* panel, Eigen::Index units, Eigen::Index columns) {
+  const Eigen::Index samples = padded_samples(columns);
+  for (; units > 0; --units, panel += samples) std::fill(panel + columns, panel + samples, T(0));
 }
 
 /// The reverse: the first columns of a panel into `to`.

@@ -28,6 +28,12 @@
 #define EBB_SIMD_LEVELS 0
 #endif
 
+// The longest vectors to choose, in bytes: 16 or 32 show on this machine what a processor without longer ones would do.
+// The same in all of a program.
+#ifndef EBB_SIMD_BYTES
+#define EBB_SIMD_BYTES 64
+#endif
+
 #if defined(__clang__)
 #define EBB_ALWAYS_INLINE __attribute__((always_inline))
 #define EBB_VECTORISE
@@ -106,9 +112,9 @@ enum class processor_level { as_built, avx2, avx512 };
 /// The highest level this processor has above the one the program was built for.
 [[nodiscard]] inline processor_level widest_level() noexcept {
 #if EBB_SIMD_LEVELS && !defined(__AVX512VL__)
-  if (has_avx512()) return processor_level::avx512;
+  if (EBB_SIMD_BYTES >= 64 && has_avx512()) return processor_level::avx512;
 #if !defined(__AVX2__) || !defined(__FMA__)
-  if (has_avx2()) return processor_level::avx2;
+  if (EBB_SIMD_BYTES >= 32 && has_avx2()) return processor_level::avx2;
 #endif
 #endif
   return processor_level::as_built;
