@@ -33,11 +33,11 @@ struct entry_row {
 
 /// The entries of one owner (a user's items, or all items' heat): rows in one block of memory, and before them what finds an item.
 ///
-/// The block: [tags | rows], a row being [item | count | times | sums], a multiple of 8 bytes; 24 bytes when empty. An event thus changes a
-/// line or two of the cache, where columns would take four. The tags of up to 16 entries are a byte each, in the entries' order; those of more are lines of a tag_table. A search for an item thus goes through no loop that is
-/// longer for some users than for others: what the processor guesses wrong costs more than all else here.
-///
-/// After the rows a large table keeps the keys of its groups (entry_groups.hpp), where the layout says so.
+/// The block: [tags | rows | keys], a row being [item | count | times | sums], a multiple of 8 bytes; 24 bytes when empty. An event thus
+/// changes a line or two of the cache, where columns would take four. The tags of up to 16 entries are a byte each, in the entries' order;
+/// those of more are lines of a tag_table. A search for an item thus goes through no loop that is longer for some users than for others:
+/// what the processor guesses wrong costs more than all else here. The keys are those of a large table's groups (entry_groups.hpp), where
+/// the layout says so.
 template <std::floating_point T>
 class entry_table {
  public:
@@ -160,7 +160,11 @@ class entry_table {
   /// Position of the item's entry, made empty if there was none. Strong guarantee.
   std::size_t find_or_add(const entry_layout& layout, std::uint32_t item) {
     const std::size_t at = find(item);
-    if (at != npos) return at;
+    return at != npos ? at : add(layout, item);
+  }
+
+  /// Position of a new, empty entry of an item that has none. Strong guarantee.
+  std::size_t add(const entry_layout& layout, std::uint32_t item) {
     if (size_ == room_) reallocate(layout, size_ + growth(size_));
     const std::size_t i = size_++;
     *words(i) = item;
@@ -364,7 +368,13 @@ class entry_table {
 
   void index() noexcept {
     std::memset(block_, 0, before_rows());
-    for (std::size_t i = 0; i < size_; ++i) place(i);
+    const auto hash = [this](std::uint32_t i) { return hash_of(item(i)); };
+    if (room_ > most_in_lines_of_small)
+      lines<std::uint32_t>().fill(size_, hash);
+    else if (room_ > most_tags)
+      lines<std::uint16_t>().fill(size_, hash);
+    else
+      for (std::size_t i = 0; i < size_; ++i) place(i);
   }
 
   void reallocate(const entry_layout& layout, std::size_t room) {

@@ -10,8 +10,8 @@
 
 namespace ebb::detail {
 
-/// Finds the entries of the events event(0) … event(size − 1), and calls for one after another add(event, user's state, item's handle, entry's position), or
-/// add_new(event) where the user, the item or the entry is not known yet.
+/// Finds the entries of the events event(0) … event(size − 1) and calls for one after another add(event, user's state, item's handle,
+/// entry's position), or add_new(event) where the user or the item is not known yet.
 ///
 /// One add waits for half a dozen lines of memory, most of them only known from the one before. Here each step is taken for a whole group
 /// of events and asks for what the next step reads, so that the waiting is shared.
@@ -69,12 +69,10 @@ void observe_batch(store_state<User, Item, T>& kept, std::size_t size, EventOf e
         kept_user<T>& state =
             kept.users.at(p.user).second;  // not through the pointer: a new user may have moved others
         const std::size_t entry = state.entries.find(p.item, p.entry);
-        if (entry != entries::npos) {
-          add(event(from + i), state, p.item, entry);
-          continue;
-        }
+        add(event(from + i), state, p.item, entry != entries::npos ? entry : state.entries.add(kept.layout, p.item));
+      } else {
+        add_new(event(from + i));
       }
-      add_new(event(from + i));
     }
   }
 }

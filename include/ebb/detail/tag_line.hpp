@@ -154,6 +154,25 @@ class tag_table {
     }
   }
 
+  /// Adds the places 0 … n − 1 to empty lines; hash_of(place) tells their hashes.
+  template <class HashOf>
+  void fill(std::uint32_t n, HashOf hash_of) noexcept {
+    constexpr std::size_t few = 256;
+    if (size_ > few) {
+      for (std::uint32_t place = 0; place < n; ++place) insert(hash_of(place), place);
+      return;
+    }
+    std::uint8_t filled[few] = {};  // places in use of each line, so that the next free one need not be looked for
+    for (std::uint32_t place = 0; place < n; ++place) {
+      const std::uint32_t hash = hash_of(place);
+      line* at = home(hash);
+      for (; filled[at - lines_] == line::room; at = next(at)) ++at->passed;
+      const std::size_t i = filled[at - lines_]++;
+      at->tags[i] = tag_byte(hash);
+      at->places[i] = static_cast<Place>(place);
+    }
+  }
+
   /// Takes out a place that is there.
   void erase(std::uint32_t hash, std::uint32_t place) noexcept {
     for (line* at = home(hash);; at = next(at)) {
