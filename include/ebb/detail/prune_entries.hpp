@@ -32,8 +32,7 @@ void sort_entries(const entry_layout& layout, const entry_table<T>& entries, con
   with_lanes<Lanes>(layout.lanes, [&](auto lanes) {
     for (std::size_t i = 0; i < entries.size(); ++i)
       if (entries.count(i) > 0)
-        out.push_back(
-            score_entry(layout, lanes, entries.sums(layout, i), entries.times(layout, i)[0], i, plan));
+        out.push_back(score_entry(layout, lanes, entries.sums(layout, i), entries.times(layout, i)[0], i, plan));
   });
   std::sort(out.begin(), out.end());
 }
