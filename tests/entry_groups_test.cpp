@@ -228,3 +228,24 @@ TEMPLATE_TEST_CASE("only large tables that are ranked have groups", "[entry_grou
   s.prune(ebb::reading::lane(s.lanes(), 7), day(1000), 0.0, 20);
   CHECK_FALSE(s.find(1)->entries.has_groups());
 }
+
+TEST_CASE("groups cost what the documentation says", "[entry_groups]") {
+  for (const int lanes : {1, 3, 8}) {
+    ebb::store_options options{.lanes = {24h}};
+    if (lanes > 1) options.lanes = ebb::timescales::log_spaced(1min, std::chrono::years(4), lanes);
+    ebb::detail::entry_layout layout = ebb::detail::entry_layout_of(options);
+    for (const std::size_t n : {256U, 257U, 2048U, 16384U, 100000U}) {
+      ebb::detail::entry_table<float> with;
+      ebb::detail::entry_table<float> without;
+      layout.groups = true;
+      with.reserve(layout, n);
+      layout.groups = false;
+      without.reserve(layout, n);
+      const std::size_t of_group = 4 * static_cast<std::size_t>(lanes == 3 ? 4 : lanes);
+      const std::size_t groups = n / (n > 16384 ? 32 : n > 2048 ? 16 : 8);
+      const std::size_t more = with.bytes() - without.bytes();
+      CHECK(more >= (n > 256 ? groups * of_group : 0));
+      CHECK(more <= (n > 256 ? (groups + 8) * of_group + 64 : 0));
+    }
+  }
+}

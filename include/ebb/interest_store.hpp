@@ -66,9 +66,11 @@ struct rhythm_match {
 /// Template: T, the type of the kept sums: float halves the memory; n events of an entry cost at most n/2 + 4 roundings of T. Lanes, the
 ///   number of half-lives when it is known at compile time, 0 when not (banks of 1, 4 and 8 are as fast either way).
 /// Memory:   an entry takes 8 (recent + first_use + 2·dislikes) + sizeof(T) (lanes + dislikes + 2·rhythms) + 8 bytes, and 5 to 10 more above
-///   64 items a user; for growth a user with n items has room for up to n / 4 + 2 more, but no more than n. A user takes 75 to 86 bytes; heat
-///   48 + 8·lanes bytes an item.
-/// Complexity: observe O(K); interest O(K) plus a scan of at most 64 integers; top O(n·K + n log k) for a user with n items; K = lanes.
+///   64 items a user; for growth a user with n items has room for up to n / 4 + 2 more, but no more than n. With room for more than 256 items
+///   what tells them apart in groups takes 4 bytes a lane (of 4 or a multiple of 8, if several) and group: of 8 items, of 16 above 2,048, of
+///   32 above 16,384. A user takes 75 to 86 bytes; heat 48 + 8·lanes bytes an item.
+/// Complexity: observe O(K); interest O(K) plus a scan of at most 64 integers; top O(n·K + n log k) for a user with n items, and mostly a
+///   tenth of that or less for thousands; K = lanes.
 /// Threads:  const members may run at the same time; a writer needs the store for itself (see sharded_store).
 /// Errors:   every member that throws leaves the store as it was, but for names without events that std::bad_alloc may leave behind.
 /// Source:   forward decay over landmarks, Cormode et al., ICDE 2009.
