@@ -249,3 +249,46 @@ TEST_CASE("groups cost what the documentation says", "[entry_groups]") {
     }
   }
 }
+
+TEST_CASE("a group's bound is above its interest at every level, whatever the sums and the half-lives",
+          "[entry_groups]") {
+  ebb::random_engine random(1);
+  for (int round = 0; round < 600; ++round) {
+    const int lanes = std::vector<int>{1, 3, 4, 8, 11}[random.below(5)];
+    const double shortest = std::exp(std::log(1e-3) + random.uniform() * std::log(1e8));
+    ebb::timescales bank{ebb::duration(shortest)};
+    if (lanes > 1) bank = ebb::timescales::log_spaced(ebb::duration(shortest), ebb::duration(3e9), lanes);
+    const lane_grid& grid = bank.grid();
+    const lane_grid::ticks newest = day(0).time_since_epoch().count();
+    const auto now = newest + static_cast<lane_grid::ticks>(std::exp(random.uniform() * 42) - 1);
+    const ebb::detail::read_plan plan(grid, oracle::random_reading(random, bank), now);
+    std::vector<double> sums(8 * static_cast<std::size_t>(lanes));
+    lane_grid::ticks last[ebb::detail::groups_step];
+    std::vector<std::int32_t> keys(8 * static_cast<std::size_t>(ebb::detail::key_pitch(lanes)), ebb::detail::no_key);
+    for (std::size_t g = 0; g < 8; ++g) {
+      last[g] = newest - static_cast<lane_grid::ticks>(std::exp(random.uniform() * 42) - 1);
+      for (int k = 0; k < lanes; ++k)
+        sums[g * static_cast<std::size_t>(lanes) + static_cast<std::size_t>(k)] =
+            random.below(5) == 0 ? 0.0 : std::exp2((random.uniform() * 2 - 1) * (round % 2 == 0 ? 1000 : 40));
+      ebb::detail::raise_keys(grid, lanes, &sums[g * static_cast<std::size_t>(lanes)], last[g],
+                              &keys[g * static_cast<std::size_t>(ebb::detail::key_pitch(lanes))]);
+    }
+    for (int level = 0; level <= static_cast<int>(ebb::detail::widest_level()); ++level) {
+      ebb::detail::with_lanes<0>(lanes, [&](auto of_bank) {
+        const auto at = static_cast<processor_level>(level);
+        const ebb::detail::interest_bounds<double, decltype(of_bank)> entries(grid, of_bank, plan, newest, at);
+        const ebb::detail::group_bounds<decltype(of_bank)> groups(grid, of_bank, plan, entries.exponent());
+        float bounds[8];
+        ebb::detail::call_at(
+            at, [&](auto of_level) EBB_ALWAYS_INLINE { groups(of_level, keys.data(), std::size_t{8}, bounds); });
+        for (std::size_t g = 0; g < 8; ++g) {
+          const double is =
+              ebb::detail::read_log2(grid, lanes, &sums[g * static_cast<std::size_t>(lanes)], last[g], plan) -
+              entries.exponent();
+          CAPTURE(round, lanes, level, g, bounds[g]);
+          CHECK((std::isnan(bounds[g]) || is < -100 || std::log2(static_cast<double>(bounds[g])) >= is - 1e-5));
+        }
+      });
+    }
+  }
+}
