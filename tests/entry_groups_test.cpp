@@ -236,3 +236,67 @@ TEMPLATE_TEST_CASE("only large tables that are ranked have groups", "[entry_grou
   s.prune(ebb::reading::lane(s.lanes(), 7), day(1000), 0.0, 20);
   CHECK_FALSE(s.find(1)->entries.has_groups());
 }
+
+TEST_CASE("groups cost what the documentation says", "[entry_groups]") {
+  for (const int lanes : {1, 3, 8}) {
+    ebb::store_options options{.lanes = {24h}};
+    if (lanes > 1) options.lanes = ebb::timescales::log_spaced(1min, std::chrono::years(4), lanes);
+    ebb::detail::entry_layout layout = ebb::detail::entry_layout_of(options);
+    for (const std::size_t n : {256U, 257U, 2048U, 16384U, 100000U}) {
+      ebb::detail::entry_table<float> with;
+      ebb::detail::entry_table<float> without;
+      layout.groups = true;
+      with.reserve(layout, n);
+      layout.groups = false;
+      without.reserve(layout, n);
+      const std::size_t of_group = 4 * static_cast<std::size_t>(lanes == 3 ? 4 : lanes);
+      const std::size_t groups = n / (n > 16384 ? 32 : n > 2048 ? 16 : 8);
+      const std::size_t more = with.bytes() - without.bytes();
+      CHECK(more >= (n > 256 ? groups * of_group : 0));
+      CHECK(more <= (n > 256 ? (groups + 8) * of_group + 64 : 0));
+    }
+  }
+}
+
+TEST_CASE("a group's bound is above its interest at every level, whatever the sums and the half-lives",
+          "[entry_groups]") {
+  ebb::random_engine random(1);
+  for (int round = 0; round < 600; ++round) {
+    const int lanes = std::vector<int>{1, 3, 4, 8, 11}[random.below(5)];
+    const double shortest = std::exp(std::log(1e-3) + random.uniform() * std::log(1e8));
+    ebb::timescales bank{ebb::duration(shortest)};
+    if (lanes > 1) bank = ebb::timescales::log_spaced(ebb::duration(shortest), ebb::duration(3e9), lanes);
+    const lane_grid& grid = bank.grid();
+    const lane_grid::ticks newest = day(0).time_since_epoch().count();
+    const auto now = newest + static_cast<lane_grid::ticks>(std::exp(random.uniform() * 42) - 1);
+    const ebb::detail::read_plan plan(grid, oracle::random_reading(random, bank), now);
+    std::vector<double> sums(8 * static_cast<std::size_t>(lanes));
+    lane_grid::ticks last[ebb::detail::groups_step];
+    std::vector<std::int32_t> keys(8 * static_cast<std::size_t>(ebb::detail::key_pitch(lanes)), ebb::detail::no_key);
+    for (std::size_t g = 0; g < 8; ++g) {
+      last[g] = newest - static_cast<lane_grid::ticks>(std::exp(random.uniform() * 42) - 1);
+      for (int k = 0; k < lanes; ++k)
+        sums[g * static_cast<std::size_t>(lanes) + static_cast<std::size_t>(k)] =
+            random.below(5) == 0 ? 0.0 : std::exp2((random.uniform() * 2 - 1) * (round % 2 == 0 ? 1000 : 40));
+      ebb::detail::raise_keys(grid, lanes, &sums[g * static_cast<std::size_t>(lanes)], last[g],
+                              &keys[g * static_cast<std::size_t>(ebb::detail::key_pitch(lanes))]);
+    }
+    for (int level = 0; level <= static_cast<int>(ebb::detail::widest_level()); ++level) {
+      ebb::detail::with_lanes<0>(lanes, [&](auto of_bank) {
+        const auto at = static_cast<processor_level>(level);
+        const ebb::detail::interest_bounds<double, decltype(of_bank)> entries(grid, of_bank, plan, newest, at);
+        const ebb::detail::group_bounds<decltype(of_bank)> groups(grid, of_bank, plan, entries.exponent());
+        float bounds[8];
+        ebb::detail::call_at(
+            at, [&](auto of_level) EBB_ALWAYS_INLINE { groups(of_level, keys.data(), std::size_t{8}, bounds); });
+        for (std::size_t g = 0; g < 8; ++g) {
+          const double is =
+              ebb::detail::read_log2(grid, lanes, &sums[g * static_cast<std::size_t>(lanes)], last[g], plan) -
+              entries.exponent();
+          CAPTURE(round, lanes, level, g, bounds[g]);
+          CHECK((std::isnan(bounds[g]) || is < -100 || std::log2(static_cast<double>(bounds[g])) >= is - 1e-5));
+        }
+      });
+    }
+  }
+}

@@ -398,6 +398,19 @@ TEST_CASE("a sharded snapshot is refused as any other, and the number of shards 
   CHECK(ebb::load_snapshot<shards>(place.file()).size() == many.size());
 }
 
+TEST_CASE("a user with thousands of items is ranked after a round trip as before", "[snapshot]") {
+  for (const snapshot_format format : formats) {
+    int_store s({.lanes = {1h, 24h}});
+    for (int item = 0; item < 3000; ++item) s.observe(1, item, day(item * 7919 % 100), 1.0 + item % 13);
+    const int_store back = read_back<int_store>(written(s, format));
+    CHECK(back.find(1)->entries.has_groups());
+    const auto before = s.top(1, 20, ebb::reading::lane(s.lanes(), 1), day(100));
+    const auto after = back.top(1, 20, ebb::reading::lane(s.lanes(), 1), day(100));
+    REQUIRE(after.size() == 20);
+    for (std::size_t r = 0; r < after.size(); ++r) CHECK(after[r].item == before[r].item);
+  }
+}
+
 TEST_CASE("an item's first use by anybody comes through shards, and one shard stays one", "[snapshot]") {
   using shards = ebb::sharded_store<int, int>;
   shards many({.lanes = {24h}}, 4);  // no first uses a user: only heat knows

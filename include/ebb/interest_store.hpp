@@ -77,8 +77,11 @@ struct rhythm_match {
 ///   number of half-lives when it is known at compile time, 0 when not (banks of 1, 4 and 8 are as fast either way).
 /// Memory:   an entry takes 8 (recent + first_use + 2·dislikes) + sizeof(T) (lanes + dislikes + 2·rhythms) + 8 bytes, rounded up to a multiple
 ///   of 8, and 4 to 5 more to be found (up to 16 items: a user's 8 or 16 in all); for growth a user with n items has room for up to n / 4 + 2
-///   more, but no more than n. A user takes 71 to 79 bytes; heat 52 to 58 + 8·lanes bytes an item.
-/// Complexity: observe O(K); interest O(K); top O(n·K + n log k) for a user with n items; K = lanes.
+///   more, but no more than n. With room for more than 256 items what tells them apart in groups takes 4 bytes a lane (of 4 or a multiple of
+///   8, if several) and group: of 8 items, of 16 above 2,048, of 32 above 16,384. A user takes 71 to 79 bytes; heat 52 to 58 + 8·lanes bytes
+///   an item.
+/// Complexity: observe O(K); interest O(K); top O(n·K + n log k) for a user with n items, and mostly a tenth of that or less for thousands;
+///   K = lanes.
 /// Threads:  const members may run at the same time; a writer needs the store for itself (see sharded_store).
 /// Errors:   every member that throws leaves the store as it was, but for names without events that std::bad_alloc may leave behind.
 /// Source:   forward decay over landmarks, Cormode et al., ICDE 2009.

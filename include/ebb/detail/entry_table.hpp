@@ -186,8 +186,12 @@ class entry_table {
   template <class Predicate>
   std::size_t erase_if(const entry_layout& layout, Predicate drop) {
     std::size_t kept = 0;
+    std::size_t first = size_;
     for (std::size_t i = 0; i < size_; ++i) {
-      if (drop(i)) continue;
+      if (drop(i)) {
+        first = std::min(first, i);
+        continue;
+      }
       if (kept != i) std::memcpy(row_at(kept), row_at(i), row_width());
       ++kept;
     }
@@ -195,7 +199,7 @@ class entry_table {
     size_ = static_cast<std::uint32_t>(kept);
     if (dropped > 0) {
       index();
-      if (has_groups()) group_anew(layout);
+      if (has_groups()) group_anew(layout, first);
     }
     return dropped;
   }
@@ -351,14 +355,17 @@ class entry_table {
     raise_keys(layout.grid, layout.lanes, sums(layout, i), *times(layout, i), keys_of(i));
   }
 
-  void group_anew(const entry_layout& layout) noexcept {
-    std::fill_n(const_cast<std::int32_t*>(keys()), group_bytes(room_) / sizeof(std::int32_t), no_key);
-    for (std::size_t i = 0; i < size_; ++i) raise(layout, i);
+  /// Makes the groups of entry `first` and those after it anew.
+  void group_anew(const entry_layout& layout, std::size_t first) noexcept {
+    const std::size_t group = first / group_size(room_);
+    const std::size_t before = group * pitch();
+    std::fill_n(const_cast<std::int32_t*>(keys()) + before, group_bytes(room_) / sizeof(std::int32_t) - before, no_key);
+    for (std::size_t i = group * group_size(room_); i < size_; ++i) raise(layout, i);
   }
 
   /// Takes over the groups of a table with the same entries.
   void group_like(const entry_layout& layout, const entry_table& other) noexcept {
-    if (!other.has_groups() || group_size(other.room_) != group_size(room_)) return group_anew(layout);
+    if (!other.has_groups() || group_size(other.room_) != group_size(room_)) return group_anew(layout, 0);
     const std::size_t bytes = group_bytes(room_);
     const std::size_t known = std::min(bytes, group_bytes(other.room_));
     auto* const to = const_cast<std::int32_t*>(keys());

@@ -16,6 +16,11 @@
 #include "ebb/detail/row_products.hpp"
 #include "ebb/detail/simd_levels.hpp"
 
+#if defined(__clang__)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wpass-failed"
+#endif
+
 namespace ebb::detail {
 
 /// Upper bounds of the interest of all entries of a group, from its keys: a few instructions a group.
@@ -37,18 +42,22 @@ class group_bounds {
       zeros_[k] = static_cast<std::int32_t>(zero);
       lowest_[k] = static_cast<std::int32_t>(zero + (std::int64_t{1} << digits.after));  // the smallest normal number
       steps_[k] = std::bit_cast<float>(static_cast<std::uint32_t>(127 + 23 - digits.after + digits.less) << 23);
+      shifts_[k] = std::min(23 - digits.after + digits.less, 31);
+      limits_[k] = 0x7f800000 >> shifts_[k];
       weights_[k] = static_cast<float>(std::bit_cast<double>((bits & 0xfffffffffffffU) | std::uint64_t{1023} << 52));
     }
     for (int k = lanes; k < room; ++k) {
       zeros_[k] = 0;
-      lowest_[k] = 1;
+      lowest_[k] = 0;
       steps_[k] = 0;
+      shifts_[k] = 0;
+      limits_[k] = 1;
       weights_[k] = 0;
     }
   }
 
-  /// bounds[g] · 2^exponent is above the interest of every entry of group g, or below it by no more than a relative 1e-5 and 2^-120;
-  /// `groups` is a multiple of groups_step.
+  /// bounds[g] · 2^exponent is above the interest of every entry of group g, or below it by no more than a relative 1e-5; it may be no
+  /// number where a sum is beyond a float. `groups` is a multiple of groups_step.
   template <class Level>
   EBB_INLINE void operator()(Level, const std::int32_t* keys, std::size_t groups, float* bounds) const {
     if constexpr (std::same_as<Lanes, std::integral_constant<int, 1>>) {
@@ -74,7 +83,7 @@ class group_bounds {
       }();
       using products = row_products<at_once>;
       const auto products_of = [&](std::size_t row, typename products::values& out)
-                                   EBB_ALWAYS_INLINE { multiply<at_once>(keys + row * pitch, out); };
+                                   EBB_ALWAYS_INLINE { multiply<Level, at_once>(keys + row * pitch, out); };
       for (std::size_t g = 0; g < groups; g += at_once) {
         typename products::values sum;
         products::template add_up<products::levels>(products_of, g, sum);
@@ -106,17 +115,17 @@ class group_bounds {
   static constexpr std::int64_t highest = std::numeric_limits<std::int32_t>::max() - (std::int64_t{1} << 22);
 
 #if EBB_SIMD_VECTORS
-  template <int N>
+  template <class Level, int N>
   EBB_INLINE void multiply(const std::int32_t* keys, lane_vector<float, N>& out) const {
-    multiply_part<N>(keys, 0, out);
+    multiply_part<Level, N>(keys, 0, out);
     for (std::ptrdiff_t k = N; k < key_pitch(lanes_); k += N) {
       lane_vector<float, N> more;
-      multiply_part<N>(keys, k, more);
+      multiply_part<Level, N>(keys, k, more);
       out += more;
     }
   }
 
-  template <int N>
+  template <class Level, int N>
   EBB_INLINE void multiply_part(const std::int32_t* keys, std::ptrdiff_t k, lane_vector<float, N>& out) const {
     using numbers = lane_vector<std::int32_t, N>;
     using values = lane_vector<float, N>;
@@ -131,20 +140,35 @@ class group_bounds {
     std::memcpy(&step, steps_ + k, sizeof step);
     std::memcpy(&weight, weights_ + k, sizeof weight);
     key = (key > lowest ? key : lowest) - zero;
-    values above = __builtin_convertvector(key, values) * step;
-    const values infinite = values{} + most;
-    above = above < infinite ? above : infinite;
-    out = reinterpret_cast<values>(__builtin_convertvector(above, numbers)) * weight;
+    if constexpr (Level::bytes >= 32) {  // each number can be shifted by its own
+      numbers shift;
+      numbers limit;
+      std::memcpy(&shift, shifts_ + k, sizeof shift);
+      std::memcpy(&limit, limits_ + k, sizeof limit);
+      key = (key << shift) | (key > limit);
+    } else {
+      values above = __builtin_convertvector(key, values) * step;
+      const values infinite = values{} + most;
+      above = above < infinite ? above : infinite;
+      key = __builtin_convertvector(above, numbers);
+    }
+    out = reinterpret_cast<values>(key) * weight;
   }
 #endif
 
   Lanes lanes_;
   std::int32_t lowest_[room];
   std::int32_t zeros_[room];
-  float steps_[room];
+  float steps_[room];          // from a key's digits to a float's, as a factor
+  std::int32_t shifts_[room];  // and as a shift, which fits up to limits_
+  std::int32_t limits_[room];
   float weights_[room];
 };
 
 }  // namespace ebb::detail
+
+#if defined(__clang__)
+#pragma clang diagnostic pop
+#endif
 
 #endif  // EBB_DETAIL_GROUP_BOUNDS_HPP
