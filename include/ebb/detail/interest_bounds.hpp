@@ -98,21 +98,9 @@ class interest_bounds {
   template <class Level>
   EBB_INLINE void of_blocks(Level, const bound_rows<T>& rows, const std::uint32_t* positions, std::size_t n,
                             float* bounds) const {
-    constexpr std::integral_constant<std::size_t, 1> one;
-    if constexpr (is_one) {
-      if (rows.sums_apart == one && rows.times_apart == one)
-        of_blocks<Level>(rows, one, one, positions, n, bounds);
-      else
-        of_blocks<Level>(rows, rows.sums_apart, rows.times_apart, positions, n, bounds);
-    } else if constexpr (std::same_as<Lanes, int>) {
-      of_blocks<Level>(rows, rows.sums_apart, rows.times_apart, positions, n, bounds);
-    } else {
-      constexpr std::integral_constant<std::size_t, Lanes::value> lanes;
-      if (rows.sums_apart == lanes && rows.times_apart == one)
-        of_blocks<Level>(rows, lanes, one, positions, n, bounds);
-      else
-        of_blocks<Level>(rows, rows.sums_apart, rows.times_apart, positions, n, bounds);
-    }
+    with_strides(rows, [&](auto sums_apart, auto times_apart) EBB_ALWAYS_INLINE {
+      of_blocks<Level>(rows, sums_apart, times_apart, positions, n, bounds);
+    });
   }
 
   [[nodiscard]] int exponent() const noexcept { return exponent_; }
@@ -131,18 +119,27 @@ class interest_bounds {
   static constexpr int smallest = -64;  // a factor is at least 2^smallest: far from what is slow to multiply by
   static constexpr std::size_t block = 128;
 
-  template <class Level>
-  EBB_INLINE void bound_one(const bound_rows<T>& rows, float* bounds) const {
-    if (rows.sums_apart == 1 && rows.times_apart == 1) {
-      constexpr std::integral_constant<std::size_t, 1> one;
-      bound_one<Level>(rows, one, one, bounds);
-    } else {
-      bound_one<Level>(rows, rows.sums_apart, rows.times_apart, bounds);
+  /// Calls f(from sums to sums, from times to times) with constants where a row has nothing but one time and the lanes.
+  template <class Function>
+  EBB_INLINE static void with_strides(const bound_rows<T>& rows, const Function& f) {
+    if constexpr (!std::same_as<Lanes, int>) {
+      constexpr std::size_t row = 2 * sizeof(lane_grid::ticks) + (sizeof(T) * Lanes::value + 7) / 8 * 8;
+      constexpr std::integral_constant<std::size_t, row / sizeof(T)> sums_apart;
+      constexpr std::integral_constant<std::size_t, row / sizeof(lane_grid::ticks)> times_apart;
+      if (rows.sums_apart == sums_apart && rows.times_apart == times_apart) return f(sums_apart, times_apart);
     }
+    f(rows.sums_apart, rows.times_apart);
   }
 
-  template <class Level, class Apart>
-  EBB_INLINE void bound_one(const bound_rows<T>& rows, Apart sums_apart, Apart times_apart, float* bounds) const {
+  template <class Level>
+  EBB_INLINE void bound_one(const bound_rows<T>& rows, float* bounds) const {
+    with_strides(rows, [&](auto sums_apart, auto times_apart)
+                           EBB_ALWAYS_INLINE { bound_one<Level>(rows, sums_apart, times_apart, bounds); });
+  }
+
+  template <class Level, class SumsApart, class TimesApart>
+  EBB_INLINE void bound_one(const bound_rows<T>& rows, SumsApart sums_apart, TimesApart times_apart,
+                            float* bounds) const {
     const factors_type factors = factors_;
     const std::uint64_t newest = newest_;
     const T* const sums = rows.sums;
@@ -290,28 +287,27 @@ class interest_bounds {
 
   template <class Level>
   EBB_INLINE void bound_several(const bound_rows<T>& rows, float* bounds) {
+    with_strides(rows, [&](auto sums_apart, auto times_apart)
+                           EBB_ALWAYS_INLINE { bound_several<Level>(rows, sums_apart, times_apart, bounds); });
+  }
+
+  template <class Level, class SumsApart, class TimesApart>
+  EBB_INLINE void bound_several(const bound_rows<T>& rows, SumsApart sums_apart, TimesApart times_apart,
+                                float* bounds) {
     std::uint64_t places[block];
     for (std::size_t from = 0; from < rows.count; from += block) {
       const std::size_t n = std::min(block, rows.count - from);
-      const lane_grid::ticks* const times = rows.times + from * rows.times_apart;
-      const std::size_t last = rows.times_apart == 1
-                                   ? find_rows(times, std::integral_constant<std::size_t, 1>{}, n, places)
-                                   : find_rows(times, rows.times_apart, n, places);
+      const std::size_t last = find_rows(rows.times + from * times_apart, times_apart, n, places);
       if (filled_ <= last) fill<Level>(last);
-      const T* const sums = rows.sums + from * rows.sums_apart;
+      const T* const sums = rows.sums + from * sums_apart;
       std::size_t i = 0;
 #if EBB_SIMD_VECTORS
-      const std::size_t readable = rows.readable - from * rows.sums_apart;
-      if constexpr (!std::same_as<Lanes, int>) {
-        constexpr std::integral_constant<std::size_t, Lanes::value> lanes;
-        if (rows.sums_apart == lanes) i = multiply<Level>(sums, lanes, places, n, readable, bounds + from);
-      }
-      if (i == 0) i = multiply<Level>(sums, rows.sums_apart, places, n, readable, bounds + from);
+      i = multiply<Level>(sums, sums_apart, places, n, rows.readable - from * sums_apart, bounds + from);
 #endif
       for (; i < n; ++i) {
         float sum = 0;
         for (int k = 0; k < lanes_; ++k)
-          sum += static_cast<float>(sums[i * rows.sums_apart + static_cast<std::size_t>(k)]) *
+          sum += static_cast<float>(sums[i * sums_apart + static_cast<std::size_t>(k)]) *
                  table_[places[i] + static_cast<std::size_t>(k)];
         bounds[from + i] = sum;
       }

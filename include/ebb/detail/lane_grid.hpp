@@ -21,6 +21,16 @@ namespace ebb::detail {
 /// Most lanes a bank may have; it bounds the stack buffers of the hot paths, which never allocate.
 inline constexpr int max_lanes = 32;
 
+/// How many lanes a buffer must hold, for an int or an std::integral_constant.
+template <class Lanes>
+inline constexpr std::size_t lanes_room = [] {
+  if constexpr (std::is_same_v<Lanes, int>) {
+    return static_cast<std::size_t>(max_lanes);
+  } else {
+    return static_cast<std::size_t>(Lanes::value);
+  }
+}();
+
 using lane_array = Eigen::Array<double, Eigen::Dynamic, 1, 0, max_lanes, 1>;
 
 /// The high 64 bits of a 64 × 64 bit product, without a wide type.

@@ -109,32 +109,43 @@ struct common_anchor {
   }
 };
 
+/// Adds an event to the rhythms of a row to which it was not yet added otherwise.
+template <std::floating_point T>
+void add_to_rhythms(const entry_layout& layout, const entry_row<T>& row, const unit_event& event,
+                    double amount) noexcept {
+  const lane_grid::ticks last = row.times[0];
+  T* turned = row.sums + layout.rhythm_sum(0);
+  for (std::size_t r = 0; r < layout.rhythms.size(); ++r, turned += 2) {
+    const int k = layout.rhythms[r].lane;
+    const std::int64_t apart = layout.grid.index(k, last) - event.cells[k];
+    const bool is_late = event.time < last;
+    const double keep = is_late ? 1.0 : power_of_two(apart);
+    const double gain = amount * event.powers[k] * (is_late ? power_of_two(-apart) : 1.0);
+    turned[0] = flushed<T>(static_cast<double>(turned[0]) * keep + gain * event.phases[r].cos);
+    turned[1] = flushed<T>(static_cast<double>(turned[1]) * keep + gain * event.phases[r].sin);
+  }
+}
+
 /// Adds `amount` at the event's moment; a late event lands where it would have had it come in time.
 template <std::floating_point T, class Lanes>
-void add_event(const entry_layout& layout, Lanes lanes, const entry_row<T>& row, const unit_event& event,
-               double amount) noexcept {
+EBB_INLINE void add_event(const entry_layout& layout, Lanes lanes, const entry_row<T>& row, const unit_event& event,
+                          double amount) noexcept {
   const lane_grid::ticks last = row.times[0];
-  double keep[max_lanes];
-  double gain[max_lanes];
   const T slowest = row.sums[lanes - 1];
+  if (!layout.rhythms.empty()) add_to_rhythms(layout, row, event, amount);
   if (event.time >= last) {  // no_time is before everything, so a new entry keeps nothing of its zeros
+    double keep[lanes_room<Lanes>];
     for (int k = 0; k < lanes; ++k) keep[k] = power_of_two(layout.grid.index(k, last) - event.cells[k]);
-    for (int k = 0; k < lanes; ++k) gain[k] = amount * event.powers[k];
-    for (int k = 0; k < lanes; ++k) row.sums[k] = flushed<T>(static_cast<double>(row.sums[k]) * keep[k] + gain[k]);
+    for (int k = 0; k < lanes; ++k)
+      row.sums[k] = flushed<T>(static_cast<double>(row.sums[k]) * keep[k] + amount * event.powers[k]);
   } else {
-    for (int k = 0; k < lanes; ++k) keep[k] = 1.0;
+    double gain[lanes_room<Lanes>];
     for (int k = 0; k < lanes; ++k)
       gain[k] = amount * event.powers[k] * power_of_two(event.cells[k] - layout.grid.index(k, last));
     for (int k = 0; k < lanes; ++k) row.sums[k] = flushed<T>(static_cast<double>(row.sums[k]) + gain[k]);
   }
   // Or a use without interest that comes long after would make the interest one that never was.
   if (row.sums[lanes - 1] == 0 && (slowest > 0 || amount > 0)) row.sums[lanes - 1] = std::numeric_limits<T>::min();
-  T* turned = row.sums + layout.rhythm_sum(0);
-  for (std::size_t r = 0; r < layout.rhythms.size(); ++r, turned += 2) {
-    const int k = layout.rhythms[r].lane;
-    turned[0] = flushed<T>(static_cast<double>(turned[0]) * keep[k] + gain[k] * event.phases[r].cos);
-    turned[1] = flushed<T>(static_cast<double>(turned[1]) * keep[k] + gain[k] * event.phases[r].sin);
-  }
   insert_recent(layout, row.times, event.time);
   if (layout.first_use) {
     lane_grid::ticks& first = row.times[layout.first_time()];
