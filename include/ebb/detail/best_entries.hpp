@@ -95,8 +95,14 @@ class best_entries {
   void find_by_bounds(bounds_type& bounds_of, processor_level level) {
     found_ = 0;
     least_ = 0;
-    const bound_rows<T> all = rows();
     const std::size_t n = entries_.size();
+    if (bounds_type::has_table && n <= blocks_at_once * entry_block) {  // too few to be worth one
+      std::uint32_t blocks[blocks_at_once];
+      std::size_t taken = 0;
+      for (std::size_t i = 0; i < n; i += entry_block) blocks[taken++] = static_cast<std::uint32_t>(i);
+      return visit_blocks(bounds_of, level, blocks, taken);
+    }
+    const bound_rows<T> all = rows();
     const std::size_t chunk = std::min(n, most_at_once);
     scratch<float, 512> memory(padded(chunk));
     // The last entries first: what was met late is likelier to be of interest now. Then the others in order.

@@ -53,7 +53,12 @@ struct bound_rows {
 /// for each power of two above a fraction of the shortest half-life: an entry takes the row of the next younger age.
 template <std::floating_point T, class Lanes>
 class interest_bounds {
+  static constexpr bool is_one = std::same_as<Lanes, std::integral_constant<int, 1>>;
+
  public:
+  /// Whether to bound entries one after another makes a table first.
+  static constexpr bool has_table = !is_one;
+
   /// `newest`: the user's newest event, not before any entry's.
   interest_bounds(const lane_grid& grid, Lanes lanes, const read_plan& plan, lane_grid::ticks newest,
                   processor_level level)
@@ -115,7 +120,6 @@ class interest_bounds {
   }();
   using factors_type = lane_factors<room>;
   static constexpr int positive = factors_type::positive;
-  static constexpr bool is_one = std::same_as<Lanes, std::integral_constant<int, 1>>;
   static constexpr int smallest = -64;  // a factor is at least 2^smallest: far from what is slow to multiply by
   static constexpr std::size_t block = 128;
 
