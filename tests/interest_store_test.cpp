@@ -1142,3 +1142,23 @@ TEMPLATE_TEST_CASE("every level of instructions finds the best of a full sort, v
     }
   }
 }
+
+TEST_CASE("names may be given as the store itself holds them", "[interest_store]") {
+  using named = ebb::interest_store<std::string, std::string>;
+  const std::string base = "a name that has its letters on the heap, number ";
+  const ebb::reading how(24h);
+  named s({.lanes = {24h}, .dislike_half_life = 24h});
+  s.observe(base + "0", base + "0", day(0));
+  for (int i = 1; i < 600; ++i) {
+    s.observe(s.item(0), base + std::to_string(i), day(0));  // names of items move
+    s.dislike(s.item(0), base + std::to_string(1000 + i), day(0));
+    s.observe(base + std::to_string(i), s.all_users().begin()->first, day(0));  // so may those of users
+    s.observe(s.all_users().begin()->first, base + std::to_string(2000 + i), day(0));
+  }
+  CHECK(s.users() == 600);
+  for (int i = 1; i < 600; ++i) {
+    REQUIRE(s.interest(base + "0", base + std::to_string(i), how, day(0)) == 1.0);
+    REQUIRE(s.dislike_of(base + "0", base + std::to_string(1000 + i), day(0)) == Approx(1.0));
+    REQUIRE(s.interest(base + std::to_string(i), base + "0", how, day(0)) == 1.0);
+  }
+}

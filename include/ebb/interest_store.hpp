@@ -37,7 +37,7 @@ class store_access;  // puts saved rows back; see snapshot.hpp
 struct one_of_many {};
 }  // namespace detail
 
-/// What can name a user or an item: a value with equality and a std::hash, such as an integer or a string.
+/// What can name a user or an item: a value with equality and a std::hash, neither of which throws, such as an integer or a string.
 template <class T>
 concept identifier = std::copyable<T> && std::equality_comparable<T> && requires(const T& id) {
   { std::hash<T>{}(id) } -> std::convertible_to<std::size_t>;
@@ -73,13 +73,13 @@ struct rhythm_match {
 /// For each (user, item) it keeps K sums Σ amount · 2^(−age / h_k). Any `reading` of those K lanes is an interest; reading decays, nothing
 /// sweeps. Late events land where they would have; two stores merge by addition; what one event did can be taken back.
 ///
-/// Template: T, the type of the kept sums: float halves the memory; n events of an entry cost at most n/2 + 4 roundings of T. Lanes, the
+/// Template: T, the type of the kept sums: float halves that of several lanes; n events of an entry cost at most n/2 + 4 roundings of T. Lanes, the
 ///   number of half-lives when it is known at compile time, 0 when not (banks of 1, 4 and 8 are as fast either way).
 /// Memory:   an entry takes 8 (recent + first_use + 2·dislikes) + sizeof(T) (lanes + dislikes + 2·rhythms) + 8 bytes, rounded up to a multiple
-///   of 8, and 4 to 5 more to be found (up to 16 items: a user's 8 or 16 in all); for growth a user with n items has room for up to n / 4 + 2
-///   more, but no more than n. With room for more than 256 items what tells them apart in groups takes 4 bytes a lane (of 4 or a multiple of
-///   8, if several) and group: of 8 items, of 16 above 2,048, of 32 above 16,384. A user takes 71 to 79 bytes; heat 52 to 58 + 8·lanes bytes
-///   an item.
+///   of 8, and 3.4 to 6.4 more to be found (up to 16 items: a user's 8 or 16 in all; above 65,536: 8 to 10); for growth a user with n items
+///   has room for up to n / 4 + 2 more, but no more than n. With room for more than 256 items what tells them apart in groups takes 4 bytes
+///   a lane (of 4 or a multiple of 8, if several) and group: of 8 items, of 16 above 2,048, of 32 above 16,384. A user takes 71 to 79 bytes;
+///   heat 52 to 58 + 8·lanes bytes an item, and room for up to a quarter more items.
 /// Complexity: observe O(K); interest O(K); top O(n·K + n log k) for a user with n items, and mostly a tenth of that or less for thousands;
 ///   K = lanes.
 /// Threads:  const members may run at the same time; a writer needs the store for itself (see sharded_store).
@@ -137,7 +137,7 @@ class interest_store {
 
   /// Records many events as if one after another, in a fraction of the time: while one waits for memory, others do so too.
   ///
-  /// Errors: as the other, with nothing recorded; std::bad_alloc when a first part of the events was, each wholly.
+  /// Errors: as the other, with nothing recorded; std::bad_alloc, or what copying a name throws, when a first part of the events was, each wholly.
   void observe(std::span<const use<User, Item>> uses) {
     observe_all(uses.size(), [uses](std::size_t i) -> const use<User, Item>& { return uses[i]; });
   }
@@ -162,8 +162,7 @@ class interest_store {
     check_event("dislike", time, amount);
     detail::require(amount > 0, "interest_store::dislike", "amount must be > 0", amount);
     unit_.set(kept_.layout, ticks_of(time));
-    user_state* state = nullptr;
-    const detail::entry_row<T> row = kept_.row_of(user, kept_.handle_of(item), state);
+    const auto [state, handle, row] = row_of(user, item);
     detail::add_dislike(kept_.layout, row, unit_, amount);
     kept_.note_time(*state, unit_.time);
   }
@@ -411,12 +410,29 @@ class interest_store {
   }
 
   void add(const User& user, const Item& item, time_point time, double amount) {
-    const std::uint32_t handle = kept_.handle_of(item);
-    user_state* state = nullptr;
-    const detail::entry_row<T> row = kept_.row_of(user, handle, state);
+    const auto [state, handle, row] = row_of(user, item);
     state->entries.prefetch_keys(row);
     row.prefetch();  // the row is on its way while the exponentials are computed
     add_to(*state, handle, row, time, amount);
+  }
+
+  struct found_row {
+    user_state* state;
+    std::uint32_t handle;
+    detail::entry_row<T> row;
+  };
+  /// The row of (user, item), made empty if there was none.
+  found_row row_of(const User& user, const Item& item) {
+    found_row out{};
+    out.handle = kept_.items.find(item);
+    if (out.handle != kept_.items.npos) {
+      out.row = kept_.row_of(user, out.handle, out.state);
+    } else {
+      const User name(user);  // which may itself be the name of an item, and those move when another comes
+      out.handle = kept_.handle_of(item);
+      out.row = kept_.row_of(name, out.handle, out.state);
+    }
+    return out;
   }
 
   void add_to(user_state& state, std::uint32_t handle, const detail::entry_row<T>& row, time_point time,

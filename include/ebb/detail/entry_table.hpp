@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstring>
 #include <new>
+#include <stdexcept>
 #include <utility>
 
 #include "ebb/detail/entry_groups.hpp"
@@ -385,6 +386,7 @@ class entry_table {
   }
 
   void reallocate(const entry_layout& layout, std::size_t room) {
+    if (room > std::size_t{1} << 31) throw std::length_error("ebb: there may be at most 2^31 entries in one table");
     entry_table grown;
     const auto pitch = static_cast<std::uint32_t>(layout.groups ? key_pitch(layout.lanes) : 0);
     grown.widths_ = static_cast<std::uint32_t>(row_bytes(layout) << 8) | pitch;

@@ -17,8 +17,8 @@ namespace ebb::detail {
 
 /// A hash map whose pairs stand side by side in large blocks, in the order they came until one is erased: then the last takes its place.
 ///
-/// The part of std::unordered_map's interface a store needs. A search is one probe of an array of (tag, place) and one look at the pair, where
-/// nodes cost one more miss of the cache each; going through all of them reads memory in order.
+/// The part of std::unordered_map's interface a store needs. A search reads a line of tags and the pair, where nodes cost one more
+/// miss of the cache each; going through all of them reads memory in order.
 /// Iterators and references: erasing invalidates those of the erased and of the last; inserting, all.
 template <class Key, class Value>
 class flat_map {

@@ -56,8 +56,8 @@ class group_bounds {
     }
   }
 
-  /// bounds[g] · 2^exponent is above the interest of every entry of group g, or below it by no more than a relative 1e-5; it may be no
-  /// number where a sum is beyond a float. `groups` is a multiple of groups_step.
+  /// bounds[g] · 2^exponent is above the interest of every entry of group g, or below it by no more than a relative 1e-5; it is
+  /// infinite where a sum is beyond a float. `groups` is a multiple of groups_step.
   template <class Level>
   EBB_INLINE void operator()(Level, const std::int32_t* keys, std::size_t groups, float* bounds) const {
     if constexpr (std::same_as<Lanes, std::integral_constant<int, 1>>) {
@@ -145,7 +145,8 @@ class group_bounds {
       numbers limit;
       std::memcpy(&shift, shifts_ + k, sizeof shift);
       std::memcpy(&limit, limits_ + k, sizeof limit);
-      key = (key << shift) | (key > limit);
+      key =
+          key > limit ? numbers{} + std::bit_cast<std::int32_t>(std::numeric_limits<float>::infinity()) : key << shift;
     } else {
       values above = __builtin_convertvector(key, values) * step;
       const values infinite = values{} + most;

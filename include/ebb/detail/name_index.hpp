@@ -11,7 +11,7 @@
 
 namespace ebb::detail {
 
-/// Names numbered 0, 1, 2 … in the order they come: the names in one array, and an open-addressed index into it.
+/// Names numbered 0, 1, 2 … in the order they come: the names in one array, and lines of tags that tell where one stands.
 template <class Name>
 class name_index {
  public:

@@ -124,6 +124,8 @@ class snapshot_reader {
       seen_[item] = user_;
       const std::uint32_t number = number_of(item);
       numbers_[i] = number;
+      if (rows.times[i * static_cast<std::size_t>(kept.layout.times())] > facts.newest)
+        throw snapshot_error("a user has an event after the newest");
       if (rows.counts[i] == 0) continue;
       ++kept.item_users[number];
       ++kept.entry_count;
