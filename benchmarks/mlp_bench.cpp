@@ -75,7 +75,7 @@ class by_loops {
   }
 
  private:
-  const Eigen::VectorXf& weights_;
+  Eigen::Map<const Eigen::VectorXf> weights_;
   std::vector<Eigen::Index> sizes_, starts_;
   std::vector<Eigen::VectorXf> values_, deltas_;
 };

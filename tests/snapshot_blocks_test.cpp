@@ -279,6 +279,7 @@ TEST_CASE("a block whose numbers cannot be is refused by what is wrong with it",
   refuses(1, 8, 7, 8, "an item is there twice");
   refuses(1, 8, std::uint64_t{1} << 40, 8, "whole number of its range");
   refuses(2, 8, user_0, 8, "a user is there twice");
+  refuses(2, users * 16, number_at(pieces[2].block, users * 16, 8) - 1, 8, "an event after the newest");
   refuses(2, sums, 0x7ff0000000000000U, 8, "a sum is not finite");
   refuses(2, sums + 16, 0xfff8000000000001U, 8, "a sum is not finite");
   for (const std::uint64_t n : {std::uint64_t{0}, std::uint64_t{4}, std::uint64_t{0xffffffff}}) {

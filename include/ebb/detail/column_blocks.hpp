@@ -122,8 +122,11 @@ void copy_rows(const entry_layout& layout, const entry_table<T>& table, std::siz
   const auto times = static_cast<std::size_t>(layout.times());
   const auto sums = static_cast<std::size_t>(layout.sums());
   for (std::size_t i = 0; i < n; ++i) {
-    std::memcpy(to.times + (at + i) * times, table.times(layout, first + i), times * sizeof(lane_grid::ticks));
-    std::memcpy(to.sums + (at + i) * sums, table.sums(layout, first + i), sums * sizeof(T));
+    const lane_grid::ticks* const when = table.times(layout, first + i);
+    const T* const row = table.sums(layout, first + i);
+    for (std::size_t t = 0; t < times; ++t)
+      to.times[(at + i) * times + t] = when[t];  // few: a call of memcpy costs more
+    for (std::size_t s = 0; s < sums; ++s) to.sums[(at + i) * sums + s] = row[s];
     to.counts[at + i] = table.count(first + i);
   }
 }

@@ -230,11 +230,14 @@ class entry_table {
       const entry_row<T> values = row(layout, size_ + j);
       to[0] = items[j];
       to[1] = counts[j];
-      std::memcpy(values.times, times + j * times_size, times_size * sizeof(ticks));
-      std::memcpy(values.sums, sums + j * sums_size, sums_size * sizeof(T));
+      for (std::size_t t = 0; t < times_size; ++t) values.times[t] = *times++;  // few: a call of memcpy costs more
+      for (std::size_t s = 0; s < sums_size; ++s) values.sums[s] = *sums++;
     }
     size_ += static_cast<std::uint32_t>(n);
-    for (std::size_t i = size_ - n; i < size_; ++i) place(i);
+    if (size_ == n)
+      index();
+    else
+      for (std::size_t i = size_ - n; i < size_; ++i) place(i);
     for (std::size_t i = size_ - n; has_groups() && i < size_; ++i) raise(layout, i);
   }
 
