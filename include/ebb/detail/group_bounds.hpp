@@ -111,7 +111,7 @@ class group_bounds {
       return key_pitch(Lanes{}).value;
     }
   }();
-  static constexpr float most = 0x7f800000;  // the bits of infinity
+  static constexpr float most = 0x7f8p20F;  // what the bits of infinity are as a number
   static constexpr std::int64_t highest = std::numeric_limits<std::int32_t>::max() - (std::int64_t{1} << 22);
 
 #if EBB_SIMD_VECTORS

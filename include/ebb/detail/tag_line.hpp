@@ -63,7 +63,7 @@ class tag_places {
   /// Word number W; a borrow may make a byte that differs by one look equal, but only above one that is.
   template <std::size_t W, std::size_t Size>
   [[nodiscard]] EBB_INLINE static std::uint64_t equal(const void* from, std::uint64_t tags) noexcept {
-    std::uint64_t bytes;
+    std::uint64_t bytes = 0;
     std::memcpy(&bytes, static_cast<const std::byte*>(from) + 8 * W, sizeof bytes);
     if constexpr (std::endian::native == std::endian::big) bytes = turned(bytes);
     const std::uint64_t differs = bytes ^ tags;
