@@ -142,9 +142,6 @@ class interest_store {
     observe_all(uses.size(), [uses](std::size_t i) -> const use<User, Item>& { return uses[i]; });
   }
 
-  /// Refuses what `observe` would.   Errors: as there.
-  static void check_use(const use<User, Item>& u) { check_event("observe", u.time, u.amount); }
-
   /// The same for the events uses[which[0]], uses[which[1]], …
   ///
   /// Errors: as the other; std::out_of_range for a number that is no event's, with nothing recorded.
@@ -153,6 +150,9 @@ class interest_store {
       if (w >= uses.size()) throw std::out_of_range("ebb::interest_store::observe: which must be numbers of uses");
     observe_all(which.size(), [=](std::size_t i) -> const use<User, Item>& { return uses[which[i]]; });
   }
+
+  /// Refuses what `observe` would, for who must know before anything is recorded.   Errors: as there.
+  static void check_use(const use<User, Item>& u) { check_event("observe", u.time, u.amount); }
 
   /// Records a dislike, kept apart from interest and fading with `dislike_half_life`.
   ///
@@ -372,7 +372,7 @@ class interest_store {
   /// Bytes held, growth reserve and indexes included, names' own heap memory not.
   [[nodiscard]] std::size_t bytes() const noexcept { return kept_.bytes(); }
 
-  // --- the state as columns, for what is built on the store in this library: features, snapshots, rankers
+  // --- the state itself, for what is built on the store in this library: features, snapshots, rankers
 
   /// Null for a user not known. As references into `all_users`, it holds until the next user comes or goes.
   [[nodiscard]] const user_state* find(const User& user) const {
