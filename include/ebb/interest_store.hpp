@@ -78,7 +78,7 @@ struct rhythm_match {
 /// Memory:   an entry takes 8 (recent + first_use + 2·dislikes) + sizeof(T) (lanes + dislikes + 2·rhythms) + 8 bytes, rounded up to a multiple
 ///   of 8, and 3.4 to 6.4 more to be found (up to 16 items: a user's 8 or 16 in all; above 65,536: 8 to 10); for growth a user with n items
 ///   has room for up to n / 4 + 2 more, but no more than n. With room for more than 256 items what tells them apart in groups takes 4 bytes
-///   a lane (of 4 or a multiple of 8, if several) and group: of 8 items, of 16 above 2,048, of 32 above 16,384. A user takes 71 to 79 bytes;
+///   a lane (of 4 or a multiple of 8, if several) and group: of 8 items, of 16 above 2,048, of 32 above 16,384. A user takes 79 to 87 bytes;
 ///   heat 52 to 58 + 8·lanes bytes an item, and room for up to a quarter more items.
 /// Complexity: observe O(K); interest O(K); top O(n·K + n log k) for a user with n items, and mostly a tenth of that or less for thousands;
 ///   K = lanes.
@@ -401,19 +401,22 @@ class interest_store {
   void observe_all(std::size_t size, UseOf use_of) {
     for (std::size_t i = 0; i < size; ++i) check_event("observe", use_of(i).time, use_of(i).amount);
     unit_.phases.reserve(kept_.layout.rhythms.size());
-    detail::observe_batch(
-        kept_, size, use_of,
-        [&](const auto& u, user_state& state, std::uint32_t handle, std::size_t entry) {
-          add_to(state, handle, state.entries.row(kept_.layout, entry), u.time, u.amount);
-        },
-        [&](const auto& u) { add(u.user, u.item, u.time, u.amount); });
+    detail::with_lanes<Lanes>(kept_.layout.lanes, [&](auto lanes) {
+      detail::observe_batch(
+          kept_, size, use_of,
+          [&](const auto& u, user_state& state, std::uint32_t handle, std::size_t entry) EBB_ALWAYS_INLINE {
+            add_to(lanes, state, handle, state.entries.row(kept_.layout, entry), u.time, u.amount);
+          },
+          [&](const auto& u) { add(u.user, u.item, u.time, u.amount); });
+    });
   }
 
   void add(const User& user, const Item& item, time_point time, double amount) {
     const auto [state, handle, row] = row_of(user, item);
     state->entries.prefetch_keys(row);
     row.prefetch();  // the row is on its way while the exponentials are computed
-    add_to(*state, handle, row, time, amount);
+    detail::with_lanes<Lanes>(kept_.layout.lanes,
+                              [&](auto lanes) { add_to(lanes, *state, handle, row, time, amount); });
   }
 
   struct found_row {
@@ -423,31 +426,30 @@ class interest_store {
   };
   /// The row of (user, item), made empty if there was none.
   found_row row_of(const User& user, const Item& item) {
-    found_row out{};
-    out.handle = kept_.items.find(item);
-    if (out.handle != kept_.items.npos) {
-      out.row = kept_.row_of(user, out.handle, out.state);
-    } else {
-      const User name(user);  // which may itself be the name of an item, and those move when another comes
-      out.handle = kept_.handle_of(item);
-      out.row = kept_.row_of(name, out.handle, out.state);
+    user_state* state = nullptr;
+    std::uint32_t handle = kept_.items.find(item);
+    if (handle != kept_.items.npos) {
+      const detail::entry_row<T> row = kept_.row_of(user, handle, state);
+      return {state, handle, row};
     }
-    return out;
+    const User name(user);  // which may itself be the name of an item, and those move when another comes
+    handle = kept_.handle_of(item);
+    const detail::entry_row<T> row = kept_.row_of(name, handle, state);
+    return {state, handle, row};
   }
 
-  void add_to(user_state& state, std::uint32_t handle, const detail::entry_row<T>& row, time_point time,
-              double amount) noexcept {
+  template <class LaneCount>
+  EBB_INLINE void add_to(LaneCount lanes, user_state& state, std::uint32_t handle, const detail::entry_row<T>& row,
+                         time_point time, double amount) noexcept {
     const bool is_new = *row.count == 0;
-    detail::with_lanes<Lanes>(kept_.layout.lanes, [&](auto lanes) {
-      if (kept_.layout.dislike)
-        unit_.set(kept_.layout, ticks_of(time));  // whose lane is one more
-      else
-        unit_.set(kept_.layout, lanes, ticks_of(time));
-      detail::add_event(kept_.layout, lanes, row, unit_, amount);
-      state.entries.note_event(kept_.layout, lanes, row, unit_);
-      if (kept_.options.heat)
-        detail::add_event(kept_.heat_layout, lanes, kept_.heat.row(kept_.heat_layout, handle), unit_, amount);
-    });
+    if (kept_.layout.dislike)
+      unit_.set(kept_.layout, ticks_of(time));  // whose lane is one more
+    else
+      unit_.set(kept_.layout, lanes, ticks_of(time));
+    detail::add_event(kept_.layout, lanes, row, unit_, amount);
+    state.entries.note_event(kept_.layout, lanes, row, unit_);
+    if (kept_.options.heat)
+      detail::add_event(kept_.heat_layout, lanes, kept_.heat.row(kept_.heat_layout, handle), unit_, amount);
     kept_.note_time(state, unit_.time);
     ++state.events;
     if (!is_new) return;

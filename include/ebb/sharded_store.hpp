@@ -105,7 +105,7 @@ class sharded_store {
   void observe(const User& user, const Item& item, time_point time, double amount = 1.0) {
     update(user, [&](store_type& s) { s.observe(user, item, time, amount); });
   }
-  /// Records many events as interest_store does, one shard after another: each shard is locked once, and has its part at one moment.
+  /// Records many events as interest_store does, one shard after another, that of the first event first: each is locked once, and has its part at one moment.
   ///
   /// Complexity: as interest_store; 8 bytes an event and 8 a shard of memory while it runs.
   /// Errors: as interest_store; std::bad_alloc when some of the events were recorded, each wholly.
@@ -122,7 +122,10 @@ class sharded_store {
     for (std::size_t n = 1; n < ends.size(); ++n) ends[n] += ends[n - 1];
     std::vector<std::uint32_t> dealt(uses.size());
     for (std::size_t i = 0; i < uses.size(); ++i) dealt[ends[numbers[i]]++] = static_cast<std::uint32_t>(i);
-    for (std::size_t n = 0, from = 0; n < shards_.size(); from = ends[n++]) {
+    if (uses.empty()) return;
+    std::size_t n = numbers[0];  // not all threads begin with the same shard, to follow one another from lock to lock
+    for (std::size_t left = shards_.size(); left > 0; --left, n = n + 1 == shards_.size() ? 0 : n + 1) {
+      const std::size_t from = n == 0 ? 0 : ends[n - 1];
       if (from == ends[n]) continue;
       update_shard(n, [&](store_type& s) { s.observe(uses, std::span(dealt).subspan(from, ends[n] - from)); });
     }

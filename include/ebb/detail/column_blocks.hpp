@@ -119,16 +119,20 @@ template <class T>
 template <class T>
 void copy_rows(const entry_layout& layout, const entry_table<T>& table, std::size_t first, std::size_t n,
                const row_columns<T>& to, std::size_t at) noexcept {
+  if (n == 0) return;
   const auto times = static_cast<std::size_t>(layout.times());
-  const auto sums = static_cast<std::size_t>(layout.sums());
-  for (std::size_t i = 0; i < n; ++i) {
-    const lane_grid::ticks* const when = table.times(layout, first + i);
-    const T* const row = table.sums(layout, first + i);
-    for (std::size_t t = 0; t < times; ++t)
-      to.times[(at + i) * times + t] = when[t];  // few: a call of memcpy costs more
-    for (std::size_t s = 0; s < sums; ++s) to.sums[(at + i) * sums + s] = row[s];
+  const lane_grid::ticks* when = table.times(layout, first);
+  lane_grid::ticks* times_to = to.times + at * times;
+  for (std::size_t i = 0; i < n; ++i, when += table.times_apart(layout), times_to += times) {
+    copy_numbers(times, when, times_to);
     to.counts[at + i] = table.count(first + i);
   }
+  with_lanes<0>(layout.sums(), [&](auto sums) {
+    const T* row = table.sums(layout, first);
+    T* sums_to = to.sums + at * static_cast<std::size_t>(sums);
+    for (std::size_t i = 0; i < n; ++i, row += table.sums_apart(layout), sums_to += sums)
+      copy_numbers(sums, row, sums_to);
+  });
 }
 
 /// Names that go into a block as whole numbers.

@@ -32,6 +32,16 @@ struct entry_row {
   }
 };
 
+/// Copies a few numbers, an std::integral_constant or any: a call of memcpy would cost more.
+template <class Size, class V>
+EBB_INLINE void copy_numbers(Size size, const V* from, V* to) noexcept {
+  if constexpr (std::integral<Size>) {
+    for (Size i = 0; i < size; ++i) to[i] = from[i];
+  } else {
+    std::memcpy(to, from, sizeof(V) * static_cast<std::size_t>(size));
+  }
+}
+
 /// The entries of one owner (a user's items, or all items' heat): rows in one block of memory, and before them what finds an item.
 ///
 /// The block: [tags | rows | keys], a row being [item | count | times | sums], a multiple of 8 bytes; 24 bytes when empty. An event thus
@@ -109,9 +119,9 @@ class entry_table {
   [[nodiscard]] EBB_INLINE std::uint32_t guess(std::uint32_t hash) const noexcept {
     std::uint32_t i = none;
     if (room_ > most_in_lines_of_small) {
-      i = lines<const std::uint32_t>().guess(hash);
+      i = guess_in<const std::uint32_t>(hash);
     } else if (room_ > most_tags) {
-      i = lines<const std::uint16_t>().guess(hash);
+      i = guess_in<const std::uint16_t>(hash);
     } else if (room_ > 0) {
       const tag_places found = tagged(hash);
       if (!found.empty()) i = found.first();
@@ -124,6 +134,12 @@ class entry_table {
   }
   [[nodiscard]] EBB_INLINE std::size_t find(std::uint32_t item, std::uint32_t guess) const noexcept {
     return guess != none && this->item(guess) == item ? guess : find(item);
+  }
+
+  /// Asks for the first few thousand bytes of rows, for whoever will read them all: a processor sees by itself where that goes on.
+  EBB_INLINE void prefetch_rows() const noexcept {
+    const std::size_t bytes = std::min<std::size_t>(size_ * row_width(), 4096);
+    for (std::size_t at = 0; at < bytes; at += 64) detail::prefetch(row_at(0) + at);
   }
 
   [[nodiscard]] static std::uint32_t hash_of(std::uint32_t item) noexcept {
@@ -224,15 +240,19 @@ class entry_table {
     if (n == 0) return;
     if (size_ + n > room_) reallocate(layout, std::max(size_ + n, size_ + growth(size_)));
     const auto times_size = static_cast<std::size_t>(layout.times());
-    const auto sums_size = static_cast<std::size_t>(layout.sums());
-    for (std::size_t j = 0; j < n; ++j) {
-      std::uint32_t* const to = words(size_ + j);
-      const entry_row<T> values = row(layout, size_ + j);
-      to[0] = items[j];
-      to[1] = counts[j];
-      for (std::size_t t = 0; t < times_size; ++t) values.times[t] = *times++;  // few: a call of memcpy costs more
-      for (std::size_t s = 0; s < sums_size; ++s) values.sums[s] = *sums++;
+    const std::size_t width = row_width();
+    std::byte* to = row_at(size_);
+    for (std::size_t j = 0; j < n; ++j, to += width, times += times_size) {
+      auto* const numbers = reinterpret_cast<std::uint32_t*>(to);
+      numbers[0] = items[j];
+      numbers[1] = counts[j];
+      copy_numbers(times_size, times, reinterpret_cast<ticks*>(to + times_offset));
     }
+    with_lanes<0>(layout.sums(), [&](auto sums_size) {
+      std::byte* sums_to = row_at(size_) + sums_offset(layout);
+      for (std::size_t j = 0; j < n; ++j, sums_to += width, sums += sums_size)
+        copy_numbers(sums_size, sums, reinterpret_cast<T*>(sums_to));
+    });
     size_ += static_cast<std::uint32_t>(n);
     if (size_ == n)
       index();
@@ -330,6 +350,10 @@ class entry_table {
     return {reinterpret_cast<line*>(block_), before_rows() / sizeof(line)};
   }
 
+  template <class Place>
+  [[nodiscard]] EBB_INLINE std::uint32_t guess_in(std::uint32_t hash) const noexcept {
+    return tag_table<Place>::guess(lines<Place>().home(hash), hash);
+  }
   template <class Place>
   [[nodiscard]] std::size_t place_in(std::uint32_t item, std::uint32_t hash) const noexcept {
     const std::uint32_t at = lines<Place>().find(hash, [=, this](std::uint32_t i) { return this->item(i) == item; });

@@ -9,8 +9,8 @@
 #include <iterator>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
+#include "ebb/detail/block_array.hpp"
 #include "ebb/detail/open_index.hpp"
 
 namespace ebb::detail {
@@ -69,9 +69,7 @@ class flat_map {
   [[nodiscard]] iterator end() noexcept { return {*this, size()}; }
   [[nodiscard]] const_iterator begin() const noexcept { return {*this, 0}; }
   [[nodiscard]] const_iterator end() const noexcept { return {*this, size()}; }
-  [[nodiscard]] std::size_t size() const noexcept {
-    return blocks_.empty() ? 0 : (blocks_.size() - 1) * block_size + blocks_.back().size();
-  }
+  [[nodiscard]] std::size_t size() const noexcept { return pairs_.size(); }
 
   [[nodiscard]] static std::uint32_t hash_of(const Key& key) { return mixed_hash(std::hash<Key>{}(key)); }
 
@@ -83,21 +81,16 @@ class flat_map {
   [[nodiscard]] std::uint32_t place_of(const Key& key, std::uint32_t hash) const {
     return index_.find(hash, [&](std::uint32_t place) { return at(place).first == key; });
   }
-  [[nodiscard]] value_type& at(std::size_t place) noexcept {
-    return blocks_[place >> block_bits][place & (block_size - 1)];
-  }
-  [[nodiscard]] const value_type& at(std::size_t place) const noexcept {
-    return blocks_[place >> block_bits][place & (block_size - 1)];
-  }
+  [[nodiscard]] value_type& at(std::size_t place) noexcept { return pairs_[place]; }
+  [[nodiscard]] const value_type& at(std::size_t place) const noexcept { return pairs_[place]; }
 
-  // A search in three steps, each of which asks for what the next one reads.
-  EBB_INLINE void prefetch(std::uint32_t hash) const noexcept { index_.prefetch(hash); }
-  [[nodiscard]] EBB_INLINE std::uint32_t guess(std::uint32_t hash) const noexcept {
-    const std::uint32_t place = index_.guess(hash);
+  // A search in three steps, each of which asks for what the next one reads; there must be a pair.
+  using line = open_index::line;
+  [[nodiscard]] EBB_INLINE const line* home(std::uint32_t hash) const noexcept { return index_.home(hash); }
+  [[nodiscard]] EBB_INLINE std::uint32_t guess(const line* home, std::uint32_t hash) const noexcept {
+    const std::uint32_t place = open_index::guess(home, hash);
     if (place == npos) return npos;
-    const auto* const pair = reinterpret_cast<const std::byte*>(&at(place));
-    detail::prefetch(pair);
-    detail::prefetch(pair + sizeof(value_type) - 1);
+    pairs_.prefetch(place);
     return place;
   }
   [[nodiscard]] EBB_INLINE std::uint32_t place_of(const Key& key, std::uint32_t hash, std::uint32_t guess) const {
@@ -111,10 +104,7 @@ class flat_map {
     if (known != npos) return {iterator(*this, known), false};
     const std::size_t place = size();
     index_.reserve(place + 1, place, [this](std::uint32_t p) { return hash_of(at(p).first); });
-    if (place == blocks_.size() * block_size)
-      add_block(key);
-    else
-      add_to(blocks_.back(), key);
+    pairs_.emplace_back(std::piecewise_construct, std::forward_as_tuple(key), std::forward_as_tuple());
     index_.insert(hash, static_cast<std::uint32_t>(place));
     return {iterator(*this, place), true};
   }
@@ -130,40 +120,20 @@ class flat_map {
       index_.move(hash_of(moved.first), static_cast<std::uint32_t>(last), static_cast<std::uint32_t>(place));
       *at = std::move(moved);
     }
-    blocks_.back().pop_back();
-    if (blocks_.back().empty()) blocks_.pop_back();
+    pairs_.pop_back();
     return {*this, place};
   }
 
   /// Bytes on the heap, but for what keys and values hold there.
-  [[nodiscard]] std::size_t bytes() const noexcept {
-    std::size_t sum = index_.bytes() + blocks_.capacity() * sizeof(block);
-    for (const block& b : blocks_) sum += b.capacity() * sizeof(value_type);
-    return sum;
-  }
+  [[nodiscard]] std::size_t bytes() const noexcept { return index_.bytes() + pairs_.bytes(); }
 
  private:
-  using block = std::vector<value_type>;
-  static constexpr std::size_t block_bits =
-      8;  // pairs a block: so many never move as the map grows, and none is doubled
-  static constexpr std::size_t block_size = std::size_t{1} << block_bits;
-
   template <class Map>
   [[nodiscard]] static auto at_or_end(Map& map, std::uint32_t place) noexcept {
     return place == npos ? map.end() : decltype(map.end())(map, place);
   }
 
-  static void add_to(block& to, const Key& key) {
-    to.emplace_back(std::piecewise_construct, std::forward_as_tuple(key), std::forward_as_tuple());
-  }
-  void add_block(const Key& key) {
-    block added;
-    if (!blocks_.empty()) added.reserve(block_size);  // a small map's only block grows as it needs
-    add_to(added, key);
-    blocks_.push_back(std::move(added));
-  }
-
-  std::vector<block> blocks_;  // all full but the last, none empty
+  block_array<value_type> pairs_;
   open_index index_;
 };
 

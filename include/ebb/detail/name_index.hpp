@@ -28,10 +28,11 @@ class name_index {
     return index_.find(hash, [&](std::uint32_t number) { return names_[number] == name; });
   }
 
-  // A search in three steps, each of which asks for what the next one reads.
-  EBB_INLINE void prefetch(std::uint32_t hash) const noexcept { index_.prefetch(hash); }
-  [[nodiscard]] EBB_INLINE std::uint32_t guess(std::uint32_t hash) const noexcept {
-    const std::uint32_t number = index_.guess(hash);
+  // A search in three steps, each of which asks for what the next one reads; there must be a name.
+  using line = open_index::line;
+  [[nodiscard]] EBB_INLINE const line* home(std::uint32_t hash) const noexcept { return index_.home(hash); }
+  [[nodiscard]] EBB_INLINE std::uint32_t guess(const line* home, std::uint32_t hash) const noexcept {
+    const std::uint32_t number = open_index::guess(home, hash);
     if (number != npos) detail::prefetch(&names_[number]);
     return number;
   }

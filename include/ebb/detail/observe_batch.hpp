@@ -3,6 +3,7 @@
 #define EBB_DETAIL_OBSERVE_BATCH_HPP
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 
@@ -24,6 +25,8 @@ void observe_batch(store_state<User, Item, T>& kept, std::size_t size, EventOf e
   struct place {
     std::uint32_t user_hash;
     std::uint32_t item_hash;  // of its name, then of its handle
+    const typename users::line* user_home;
+    const typename items::line* item_home;
     std::uint32_t user;
     std::uint32_t item;
     std::uint32_t entry;
@@ -31,20 +34,22 @@ void observe_batch(store_state<User, Item, T>& kept, std::size_t size, EventOf e
   };
   place places[group];
   const bool with_heat = kept.options.heat;
-  for (std::size_t from = 0; from < size; from += group) {
+  std::size_t from = 0;
+  for (; from < size && (kept.users.size() == 0 || kept.items.size() == 0); ++from) add_new(event(from));
+  for (; from < size; from += group) {
     const std::size_t n = std::min(group, size - from);
     for (std::size_t i = 0; i < n; ++i) {
       place& p = places[i];
       const auto& e = event(from + i);
       p.user_hash = users::hash_of(e.user);
       p.item_hash = items::hash_of(e.item);
-      kept.users.prefetch(p.user_hash);
-      kept.items.prefetch(p.item_hash);
+      p.user_home = kept.users.home(p.user_hash);
+      p.item_home = kept.items.home(p.item_hash);
     }
     for (std::size_t i = 0; i < n; ++i) {
       place& p = places[i];
-      p.user = kept.users.guess(p.user_hash);
-      p.item = kept.items.guess(p.item_hash);
+      p.user = kept.users.guess(p.user_home, p.user_hash);
+      p.item = kept.items.guess(p.item_home, p.item_hash);
     }
     for (std::size_t i = 0; i < n; ++i) {
       place& p = places[i];

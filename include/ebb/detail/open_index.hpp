@@ -37,14 +37,17 @@ class open_index {
     return lines_.empty() ? npos : table().find(hash, is_it);
   }
 
-  /// Asks for the line where a search begins.
-  EBB_INLINE void prefetch(std::uint32_t hash) const noexcept {
-    if (!lines_.empty()) detail::prefetch(table().home(hash));
+  // A search in two steps, for where there is a place at least: the first asks for what the second reads.
+  using line = tag_line<std::uint32_t>;
+  /// The line where a search begins.
+  [[nodiscard]] EBB_INLINE const line* home(std::uint32_t hash) const noexcept {
+    const line* const at = table().home(hash);
+    detail::prefetch(at);
+    return at;
   }
-
-  /// A place that may have this hash, npos if there is none where a search begins.
-  [[nodiscard]] EBB_INLINE std::uint32_t guess(std::uint32_t hash) const noexcept {
-    return lines_.empty() ? npos : table().guess(hash);
+  /// A place in it that may have this hash, npos if there is none.
+  [[nodiscard]] EBB_INLINE static std::uint32_t guess(const line* home, std::uint32_t hash) noexcept {
+    return tag_table<const std::uint32_t>::guess(home, hash);
   }
 
   /// Room for so many places, of which the first `size` are there; hash_of(place) tells their hashes.
@@ -56,7 +59,7 @@ class open_index {
     if (places >= npos) throw std::length_error("ebb: there may be at most 2^32 − 2 names");
     std::size_t wanted = std::max<std::size_t>(1, lines_.size());
     while (places > room(wanted)) wanted *= 2;
-    std::vector<tag_line<std::uint32_t>> grown(wanted);
+    std::vector<line> grown(wanted);
     lines_.swap(grown);
     try {
       for (std::uint32_t place = 0; place < size; ++place) insert(hash_of(place), place);
@@ -73,18 +76,16 @@ class open_index {
   /// Says that what stood at a place that is there has moved to another.
   void move(std::uint32_t hash, std::uint32_t from, std::uint32_t to) noexcept { table().move(hash, from, to); }
 
-  [[nodiscard]] std::size_t bytes() const noexcept { return lines_.capacity() * sizeof(tag_line<std::uint32_t>); }
+  [[nodiscard]] std::size_t bytes() const noexcept { return lines_.capacity() * sizeof(line); }
 
  private:
   // A quarter left free: nearly every search then ends in the line where it begins.
-  [[nodiscard]] static std::size_t room(std::size_t lines) noexcept {
-    return lines * (tag_line<std::uint32_t>::room * 3 / 4);
-  }
+  [[nodiscard]] static std::size_t room(std::size_t lines) noexcept { return lines * (line::room * 3 / 4); }
 
   [[nodiscard]] tag_table<std::uint32_t> table() noexcept { return {lines_.data(), lines_.size()}; }
   [[nodiscard]] tag_table<const std::uint32_t> table() const noexcept { return {lines_.data(), lines_.size()}; }
 
-  std::vector<tag_line<std::uint32_t>> lines_;
+  std::vector<line> lines_;
 };
 
 }  // namespace ebb::detail

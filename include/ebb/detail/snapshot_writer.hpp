@@ -6,6 +6,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <span>
 #include <utility>
 #include <vector>
@@ -141,6 +142,7 @@ class snapshot_writer {
         for (std::size_t u = 0; u < users; ++u, ++from) {
           const auto& state = from->second;
           const std::size_t n = state.entries.size();
+          if (u + 1 < users) std::next(from)->second.entries.prefetch_rows();
           to.first[u] = state.first;
           to.newest[u] = state.newest;
           to.events[u] = state.events;

@@ -133,11 +133,11 @@ class tag_table {
     return npos;
   }
 
-  /// The first place whose hash looks like this one in the line where a search begins, npos if there is none: a guess of what will be asked for.
-  [[nodiscard]] EBB_INLINE std::uint32_t guess(std::uint32_t hash) const noexcept {
-    const line* const at = home(hash);
-    const tag_places found = at->find(tag_byte(hash));
-    return found.empty() ? npos : std::uint32_t{at->places[found.first()]};
+  /// The first place whose hash looks like this one in the line where a search for it begins, npos if there is none: a guess of what will be
+  /// asked for.
+  [[nodiscard]] EBB_INLINE static std::uint32_t guess(const line* home, std::uint32_t hash) noexcept {
+    const tag_places found = home->find(tag_byte(hash));
+    return found.empty() ? npos : std::uint32_t{home->places[found.first()]};
   }
 
   /// Adds a place that is not there. At least one must be free.
