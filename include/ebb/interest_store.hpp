@@ -412,11 +412,11 @@ class interest_store {
   }
 
   void add(const User& user, const Item& item, time_point time, double amount) {
-    const auto [state, handle, row] = row_of(user, item);
-    state->entries.prefetch_keys(row);
-    row.prefetch();  // the row is on its way while the exponentials are computed
+    const found_row found = row_of(user, item);
+    found.state->entries.prefetch_keys(found.row);
+    found.row.prefetch();  // it is on its way while the exponentials are computed
     detail::with_lanes<Lanes>(kept_.layout.lanes,
-                              [&](auto lanes) { add_to(lanes, *state, handle, row, time, amount); });
+                              [&](auto lanes) { add_to(lanes, *found.state, found.handle, found.row, time, amount); });
   }
 
   struct found_row {
