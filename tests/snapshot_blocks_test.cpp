@@ -315,6 +315,33 @@ TEST_CASE("a block whose numbers cannot be is refused by what is wrong with it",
   CHECK_THROWS_AS(read_back<string_store>(joined(changed)), ebb::snapshot_error);
 }
 
+TEST_CASE("what is nested too deeply for the stack is refused", "[snapshot_blocks]") {
+  const auto nested = [](std::size_t levels) {
+    return std::string(levels - 1, '\x81') + '\x80';
+  };  // arrays of one array
+  const auto snapshot_of = [](const std::string& payload) {
+    const std::string length = snapshots::little_endian(payload.size(), 4);
+    const std::uint32_t check = ebb::detail::crc32(payload, ebb::detail::crc32(length, 0));
+    return "ebbsnap\n" + length + snapshots::little_endian(check, 4) + payload;
+  };
+  for (const std::size_t levels : {std::size_t{101}, std::size_t{10'000'000}})
+    CHECK_THROWS_WITH(read_back<int_store>(snapshot_of(nested(levels))), contains("nested too deeply"));
+  CHECK_THROWS_WITH(read_back<int_store>(snapshot_of(nested(100))),
+                    contains("record 1 is corrupt"));  // read, but no record
+  std::string objects;
+  for (int level = 0; level < 1'000'000; ++level) objects += "\xa1\x61k";  // {"k": {"k": …
+  CHECK_THROWS_WITH(read_back<int_store>(snapshot_of(objects)), contains("nested too deeply"));
+
+  ebb::interest_store<int, street_and_number> any({.lanes = {24h}, .heat = false});
+  any.observe(1, {"High Street", 7}, day(1));
+  auto pieces = pieces_of(binary(any));
+  REQUIRE(pieces[1].record["names"] == "cbor");
+  const std::size_t levels = 5'000'000;
+  pieces[1].block = snapshots::little_endian(levels, 8) + nested(levels);
+  pieces[1].record["bytes"] = pieces[1].block.size();
+  CHECK_THROWS_WITH(read_back<decltype(any)>(joined(pieces)), contains("nested too deeply"));
+}
+
 TEST_CASE("heat of an item that is not there, or of a store without, is refused in blocks", "[snapshot_blocks]") {
   ebb::sharded_store<int, int> many({.lanes = {24h}}, 2);
   for (int user = 0; user < 6; ++user) many.observe(user, 1, day(user));

@@ -199,8 +199,9 @@ struct gap_fit {
 /// Errors: std::domain_error for a gap < 0; std::invalid_argument for an infinite one, lengths that differ, no known
 ///         training gap, interest that is not finite or, with the logistic loss, not in [0, 1], and whatever
 ///         `mlp` and `fit` refuse.
-[[nodiscard]] inline gap_fit fit_gap_model(std::span<const duration> gap, std::span<const double> interest,
-                                           gap_model_options options = {}) {
+template <std::same_as<gap_model_options> Options = gap_model_options>
+[[nodiscard]] gap_fit fit_gap_model(std::span<const duration> gap, std::span<const double> interest,
+                                    Options options = {}) {
   constexpr const char* where = "fit_gap_model";
   detail::require(gap.size() == interest.size(), where, "interest must be one per gap, entries", interest.size());
   std::vector<duration> gaps(gap.begin(), gap.end());

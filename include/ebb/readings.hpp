@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <limits>
 #include <numbers>
@@ -70,10 +71,12 @@ template <class Decay>
 /// Lawson's scheme: least squares again and again, each point's weight multiplied by its error, so that the peaks are pressed down to one
 /// height; every step a damped Gauss–Newton over the logarithms of the rates and of the weights (which are then positive and add to 1).
 /// Source: C. Lawson, Contributions to the theory of linear least maximum approximation, 1961; D. Marquardt, SIAM J. 1963.
+/// (A template, as what it serves is, so that who fits nothing does not wait for Eigen's solvers to be compiled.)
+template <std::same_as<fit_points> Points>
 class minimax_fit {
  public:
   /// rates: start, in 1/s (natural); weights: start, any positive ones.
-  minimax_fit(const fit_points& points, const Eigen::ArrayXd& rates, const Eigen::ArrayXd& weights)
+  minimax_fit(const Points& points, const Eigen::ArrayXd& rates, const Eigen::ArrayXd& weights)
       : points_(points), logs_(2 * rates.size()) {
     logs_ << rates.log(), weights.log();
     logs_ = possible(std::move(logs_));
@@ -179,7 +182,7 @@ class minimax_fit {
     }
   }
 
-  const fit_points& points_;
+  const Points& points_;
   Eigen::VectorXd logs_;  // (2·lanes): log rates, then log weights up to a constant
   double damping_ = 1e-2;
 };
@@ -207,8 +210,8 @@ inline void check_horizon(const char* where, duration horizon) {
 /// Complexity: 0.1 s for 8 lanes, done once.   Errors: std::invalid_argument for lanes outside [1, 32] or a horizon outside (0, 1000 years],
 ///         as power_law_decay. Half-lives stay within what `timescales` allows; the error returned says how well that does.
 /// Source: G. Beylkin, L. Monzón, On approximation of functions by exponential sums, Appl. Comput. Harmon. Anal. 2005, for the start.
-[[nodiscard]] inline fitted_reading fit_power_law(duration half_life, power_law_shape shape, duration horizon,
-                                                  int lanes) {
+template <std::same_as<power_law_shape> Shape = power_law_shape>
+[[nodiscard]] fitted_reading fit_power_law(duration half_life, Shape shape, duration horizon, int lanes) {
   detail::require(lanes >= 1 && lanes <= detail::max_lanes, "fit_power_law", "lanes must be in [1, 32]", lanes);
   detail::check_horizon("fit_power_law", horizon);
   const power_law_decay<> decay(half_life, shape);
@@ -231,8 +234,9 @@ inline void check_horizon(const char* where, duration horizon) {
 ///
 /// Errors: as above; std::invalid_argument unless max_relative_error is in [1e-8, 1), and when it is not reached before four lanes more have
 ///         not come nearer (over a horizon shorter than the half-life, where fewer lanes do, that is about 1e-6) or 32 lanes are used.
-[[nodiscard]] inline fitted_reading fit_power_law(duration half_life, power_law_shape shape, duration horizon,
-                                                  double max_relative_error) {
+template <std::same_as<power_law_shape> Shape = power_law_shape>
+[[nodiscard]] fitted_reading fit_power_law(duration half_life, Shape shape, duration horizon,
+                                           double max_relative_error) {
   detail::require(max_relative_error >= 1e-8 && max_relative_error < 1, "fit_power_law",
                   "max_relative_error must be in [1e-8, 1)", max_relative_error);
   fitted_reading nearest = fit_power_law(half_life, shape, horizon, 1);

@@ -3,6 +3,7 @@
 #define EBB_RETURN_TRAINER_HPP
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <future>
@@ -35,9 +36,10 @@ namespace ebb {
 /// Errors: std::invalid_argument when the moments' shapes do not fit `lanes` and `candidate_features`, or an option is out of range;
 ///         std::domain_error when the loss stops being finite.
 /// Source: Z. Cao et al., Learning to rank: from pairwise approach to listwise approach, ICML 2007.
-[[nodiscard]] inline return_network train_return_network(return_samples samples, const timescales& lanes,
-                                                         return_feature_set features, Eigen::Index candidate_features,
-                                                         const return_trainer_options& options = {}) {
+template <std::same_as<return_trainer_options> Options = return_trainer_options>
+[[nodiscard]] return_network train_return_network(return_samples samples, const timescales& lanes,
+                                                  return_feature_set features, Eigen::Index candidate_features,
+                                                  const Options& options = {}) {
   constexpr const char* where = "train_return_network";
   detail::require(options.members >= 1 && options.members <= 64, where, "members must be in [1, 64]", options.members);
   detail::require(options.epochs >= 1, where, "epochs must be >= 1", options.epochs);

@@ -112,8 +112,7 @@ class best_entries {
       bound_rows<T> part = all.from(begin);
       part.count = end - begin;
       bounds_of(part, memory.data());
-      visit(
-          memory.data(), part.count, level, [](auto) EBB_ALWAYS_INLINE {}, [&](std::size_t i) { return begin + i; });
+      visit(memory.data(), part.count, level, [&](std::size_t i) { return begin + i; });
       begin = end == n ? 0 : end;
       end = std::min(begin + chunk, n - chunk);
     }
@@ -126,13 +125,10 @@ class best_entries {
     scratch<float, 1024> memory(padded(computed));
     float* const bounds = memory.data();
     const group_bounds<Lanes> bounds_of_groups(layout_.grid, lanes_, plan_, bounds_of.exponent());
-    float likely = 0;
-    const auto compute = [&](auto of_level) EBB_ALWAYS_INLINE {
-      bounds_of_groups(of_level, entries_.keys(), computed, bounds);
-      pad(bounds, groups);
-      likely = reached_by(bounds, groups, k_);
-      if (likely == 0) likely = none;
-    };
+    call_at(level,
+            [&](auto of_level) EBB_ALWAYS_INLINE { bounds_of_groups(of_level, entries_.keys(), computed, bounds); });
+    pad(bounds, groups);
+    const float likely = run_at<reached_by_kernel>(level, static_cast<const float*>(bounds), groups, k_);
     std::uint32_t blocks[blocks_at_once];
     std::size_t taken = 0;
     const auto take = [&](std::size_t group) {
@@ -143,18 +139,15 @@ class best_entries {
       visit_blocks(bounds_of, level, blocks, taken);
       taken = 0;
     };
-    for_each_reaching(bounds, groups, level, likely, compute, take);
+    for_each_reaching(bounds, groups, level, likely > 0 ? likely : none, take);
     if (taken > 0) visit_blocks(bounds_of, level, blocks, taken);
-    if (!(least_ > 0)) return false;
+    if (!(least_ > 0) ||
+        run_at<count_reaching_kernel>(level, static_cast<const float*>(bounds), groups, least_) > groups / 3)
+      return false;
     taken = 0;
-    const auto count = [&](auto) EBB_ALWAYS_INLINE {
-      std::int32_t left = 0;
-      for (std::size_t g = 0; g < groups; ++g) left += bounds[g] < least_ ? 0 : 1;
-      likely = static_cast<std::size_t>(left) > groups / 3 ? none : 0;
-    };
-    for_each_reaching(bounds, groups, level, likely, count, take);
+    for_each_reaching(bounds, groups, level, 0, take);
     if (taken > 0) visit_blocks(bounds_of, level, blocks, taken);
-    return likely == 0;
+    return true;
   }
 
   void visit_blocks(const bounds_type& bounds_of, processor_level level, const std::uint32_t* blocks, std::size_t n) {
@@ -163,46 +156,36 @@ class best_entries {
     const auto last = static_cast<std::uint32_t>(entries_.size() - entry_block);
     for (std::size_t b = 0; b < n; ++b) positions[b] = std::min(blocks[b], last);
     const bound_rows<T> all = rows();
-    const auto compute = [&](auto of_level) EBB_ALWAYS_INLINE {
-      bounds_of.of_blocks(of_level, all, positions, n, bounds);
-      for (std::size_t b = 0; b < n; ++b)  // the last block is filled up with entries of the one before
-        for (std::size_t j = 0; positions[b] + j < blocks[b]; ++j) bounds[b * entry_block + j] = done;
-    };
-    visit(bounds, n * entry_block, level, compute,
-          [&](std::size_t i) { return positions[i / entry_block] + i % entry_block; });
+    call_at(level, [&](auto of_level) EBB_ALWAYS_INLINE { bounds_of.of_blocks(of_level, all, positions, n, bounds); });
+    for (std::size_t b = 0; b < n; ++b)  // the last block is filled up with entries of the one before
+      for (std::size_t j = 0; positions[b] + j < blocks[b]; ++j) bounds[b * entry_block + j] = done;
+    visit(bounds, n * entry_block, level, [&](std::size_t i) { return positions[i / entry_block] + i % entry_block; });
   }
 
-  /// Considers all of n entries that can still be among the best; compute(level) makes their bounds.
-  template <class Compute, class PositionOf>
-  void visit(float* bounds, std::size_t n, processor_level level, Compute compute, PositionOf position_of) {
-    float likely = 0;
+  /// Considers all of n entries with these bounds that can still be among the best.
+  template <class PositionOf>
+  void visit(float* bounds, std::size_t n, processor_level level, PositionOf position_of) {
     const auto consider_this = [&](std::size_t i) { consider(position_of(i)); };
-    const auto compute_all = [&](auto of_level) EBB_ALWAYS_INLINE {
-      compute(of_level);
-      pad(bounds, n);
-      if (found_ < k_) likely = reached_by(bounds, n, std::min(n, k_ - found_));
-    };
-    for_each_reaching(bounds, n, level, likely, compute_all, consider_this);
+    pad(bounds, n);
+    if (found_ < k_) {
+      const float likely =
+          run_at<reached_by_kernel>(level, static_cast<const float*>(bounds), n, std::min(n, k_ - found_));
+      for_each_reaching(bounds, n, level, likely, consider_this);
+      if (found_ >= k_) keep_best();
+      if (!(likely > 0)) return;
+    }
+    for_each_reaching(bounds, n, level, 0, consider_this);
     if (found_ >= k_) keep_best();
-    if (!(likely > 0)) return;
-    likely = 0;
-    for_each_reaching(
-        bounds, n, level, likely, [](auto) EBB_ALWAYS_INLINE {}, consider_this);
   }
 
-  /// Calls f(number) once for each of n bounds that is at least `likely` and what can still be reached; compute(level) makes them, and
-  /// `likely`.
-  template <class Compute, class Function>
-  void for_each_reaching(float* bounds, std::size_t n, processor_level level, const float& likely, Compute compute,
-                         Function f) {
+  /// Calls f(number) once for each of n bounds that is at least `likely` and what can still be reached.
+  template <class Function>
+  void for_each_reaching(float* bounds, std::size_t n, processor_level level, float likely, Function f) {
     const std::size_t groups = padded(n) / bound_group;
     std::uint32_t words[bound_group / 32];
-    for (std::size_t group = 0; group < groups; ++group) {
-      call_at(level, [&](auto of_level) EBB_ALWAYS_INLINE {
-        if (group == 0) compute(of_level);
-        group = next_group(bounds, group, groups, std::max(likely, least_), words);
-      });
-      if (group == groups) return;
+    std::size_t group = 0;
+    while ((group = run_at<next_group_kernel>(level, static_cast<const float*>(bounds), group, groups,
+                                              std::max(likely, least_), static_cast<std::uint32_t*>(words))) < groups) {
       for (std::size_t w = 0; w < bound_group / 32; ++w) {
         for (std::uint32_t word = words[w]; word != 0; word &= word - 1) {
           const std::size_t i = group * bound_group + 32 * w + static_cast<std::size_t>(std::countr_zero(word));
@@ -211,6 +194,7 @@ class best_entries {
           f(i);
         }
       }
+      ++group;
     }
   }
 

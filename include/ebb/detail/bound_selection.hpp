@@ -107,6 +107,33 @@ EBB_INLINE float reached_by(const float* bounds, std::size_t n, std::size_t k) {
   return std::bit_cast<float>(low);
 }
 
+// The same as kernels, which know neither the type of the sums nor the number of lanes: one of each does for all.
+
+struct next_group_kernel {
+  template <class Level>
+  EBB_INLINE static std::size_t run(const float* bounds, std::size_t group, std::size_t groups, float least,
+                                    std::uint32_t* words) {
+    return next_group(bounds, group, groups, least, words);
+  }
+};
+
+struct reached_by_kernel {
+  template <class Level>
+  EBB_INLINE static float run(const float* bounds, std::size_t n, std::size_t k) {
+    return reached_by(bounds, n, k);
+  }
+};
+
+/// How many of n bounds, fewer than 2^31, are not below `least`.
+struct count_reaching_kernel {
+  template <class Level>
+  EBB_INLINE static std::size_t run(const float* bounds, std::size_t n, float least) {
+    std::int32_t reaching = 0;
+    for (std::size_t i = 0; i < n; ++i) reaching += bounds[i] < least ? 0 : 1;
+    return static_cast<std::size_t>(reaching);
+  }
+};
+
 }  // namespace ebb::detail
 
 #endif  // EBB_DETAIL_BOUND_SELECTION_HPP

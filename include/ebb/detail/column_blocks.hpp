@@ -197,7 +197,7 @@ class name_reader {
     if (word > bytes_.size()) throw snapshot_error("a name is longer than its block");
     const std::string_view name = bytes_.substr(0, static_cast<std::size_t>(word));
     bytes_.remove_prefix(name.size());
-    if (way_ == way::as_cbor) return strict<Name>(nlohmann::json::from_cbor(name));
+    if (way_ == way::as_cbor) return strict<Name>(parse_cbor(name));
     if constexpr (std::same_as<Name, std::string>)
       return std::string(name);
     else

@@ -122,6 +122,7 @@ class interest_bounds {
   static constexpr int positive = factors_type::positive;
   static constexpr int smallest = -64;  // a factor is at least 2^smallest: far from what is slow to multiply by
   static constexpr std::size_t block = 128;
+  static constexpr std::uint32_t no_position = static_cast<std::uint32_t>(-1);
 
   /// Calls f(from sums to sums, from times to times) with constants where a row has nothing but one time and the lanes.
   template <class Function>
@@ -243,17 +244,20 @@ class interest_bounds {
     const factors_type factors = factors_;
     const std::uint64_t newest = newest_;
     for (std::size_t b = 0; b < n; ++b, bounds += entry_block) {
+      // Never, but with two ways out the loop stays a loop: g++ would take eight blocks at a time and make ten times the code.
+      if (positions[b] == no_position) return;
       const T* const sums = rows.sums + positions[b] * sums_apart;
       const lane_grid::ticks* const times = rows.times + positions[b] * times_apart;
       float ages[entry_block];
-      EBB_INDEPENDENT
       for (std::size_t i = 0; i < entry_block; ++i) {
         const std::uint64_t age = newest - static_cast<std::uint64_t>(times[i * times_apart]);
         ages[i] = static_cast<float>(std::bit_cast<double>((age >> 12) | bits_of_2_to_64) - 0x1p64);
       }
       if constexpr (is_one) {
-        for (std::size_t i = 0; i < entry_block; ++i)
-          bounds[i] = factors.at(0, ages[i]) * static_cast<float>(sums[i * sums_apart]);
+        float of_lane[entry_block];
+        for (std::size_t i = 0; i < entry_block; ++i) of_lane[i] = static_cast<float>(sums[i * sums_apart]);
+        EBB_INDEPENDENT
+        for (std::size_t i = 0; i < entry_block; ++i) bounds[i] = factors.at(0, ages[i]) * of_lane[i];
       } else {
         const std::size_t readable = rows.readable - positions[b] * sums_apart;
         multiply_block<Level>(factors, sums, sums_apart, readable, ages, bounds);

@@ -2,6 +2,7 @@
 #ifndef EBB_DETAIL_NNLS_HPP
 #define EBB_DETAIL_NNLS_HPP
 
+#include <concepts>
 #include <limits>
 #include <vector>
 
@@ -14,7 +15,8 @@ namespace ebb::detail {
 ///
 /// Shapes: a (m, n) with m >= n, b (m) → (n).   Complexity: about n solutions of an (m, n) least squares problem.
 /// Source: C. Lawson, R. Hanson, Solving Least Squares Problems, 1974, chapter 23.
-[[nodiscard]] inline Eigen::VectorXd non_negative_least_squares(const Eigen::MatrixXd& a, const Eigen::VectorXd& b) {
+template <std::same_as<Eigen::MatrixXd> Matrix>
+[[nodiscard]] Eigen::VectorXd non_negative_least_squares(const Matrix& a, const Eigen::VectorXd& b) {
   const Eigen::Index n = a.cols();
   Eigen::VectorXd x = Eigen::VectorXd::Zero(n);
   std::vector<char> is_free(static_cast<std::size_t>(n), 0);

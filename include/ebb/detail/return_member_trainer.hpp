@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -83,13 +84,14 @@ inline double return_loss(const Eigen::Ref<const Eigen::RowVectorXf, 0, Eigen::I
   return loss;
 }
 
-/// Trains the members of a return_network on standardised moments.
+/// Trains the members of a return_network on standardised moments. (A template, so that it is compiled for who trains.)
+template <std::same_as<return_trainer_options> Options>
 class return_member_trainer {
  public:
   using member = return_network::member;
 
   return_member_trainer(const std::deque<return_samples::moment>& moments, const std::vector<Eigen::VectorXf>& base,
-                        Eigen::Index own, const return_trainer_options& options)
+                        Eigen::Index own, const Options& options)
       : moments_(&moments), base_(&base), own_(own), options_(&options) {
     features_ = moments.front().values.rows();
   }
@@ -230,7 +232,7 @@ class return_member_trainer {
   const std::deque<return_samples::moment>* moments_;
   const std::vector<Eigen::VectorXf>* base_;
   Eigen::Index own_;
-  const return_trainer_options* options_;
+  const Options* options_;
   Eigen::Index features_ = 0;
 };
 

@@ -23,6 +23,7 @@
 
 #include "ebb/detail/checksum64.hpp"
 #include "ebb/detail/crc32.hpp"
+#include "ebb/detail/nesting_limit.hpp"
 
 namespace ebb {
 
@@ -69,6 +70,12 @@ template <class T>
     throw snapshot_error("what must be a whole number of its range is not");
   }
   return value.get<T>();
+}
+
+/// What CBOR says; nlohmann::json::exception where it says nothing.
+[[nodiscard]] inline nlohmann::json parse_cbor(std::string_view bytes) {
+  if (is_nested_too_deeply(bytes)) throw snapshot_error("what it says is nested too deeply");
+  return nlohmann::json::from_cbor(bytes.begin(), bytes.end());
 }
 
 /// The numbers of a column, an array or their little-endian bytes (as version 1 wrote them); throws unless there are exactly n.
@@ -181,8 +188,7 @@ class record_reader {
     ++number_;
     nlohmann::json record;
     try {
-      record = format_ == snapshot_format::json ? nlohmann::json::parse(read_line())
-                                                : nlohmann::json::from_cbor(read_frame());
+      record = format_ == snapshot_format::json ? nlohmann::json::parse(read_line()) : parse_cbor(read_frame());
     } catch (const nlohmann::json::exception&) {
       throw snapshot_error("record " + std::to_string(number_) + " is corrupt");
     }
