@@ -41,8 +41,8 @@ TEST_CASE("a block array does what std::vector does", "[block_array]") {
   for (int step = 0; step < 6000; ++step) {
     const bool grows = step / 1500 % 2 == 0;
     if (truth.empty() || random.below(8) < (grows ? 7U : 1U)) {
-      array.emplace_back(20, static_cast<char>('a' + step % 26));
-      truth.emplace_back(20, static_cast<char>('a' + step % 26));
+      array.emplace_back(std::size_t{20}, static_cast<char>('a' + step % 26));
+      truth.emplace_back(std::size_t{20}, static_cast<char>('a' + step % 26));
     } else {
       array.pop_back();
       truth.pop_back();
@@ -82,7 +82,7 @@ TEST_CASE("an element of about a line of the cache begins on one", "[block_array
 }
 
 TEST_CASE("a block array uses no more memory than its elements and a block", "[block_array]") {
-  for (const std::size_t size : {0, 1, 10, 256, 257, 10'000}) {
+  for (const std::size_t size : {0U, 1U, 10U, 256U, 257U, 10'000U}) {
     block_array<std::uint64_t> array;
     for (std::size_t i = 0; i < size; ++i) array.emplace_back(i);
     CHECK(array.bytes() >= size * sizeof(std::uint64_t));
@@ -117,7 +117,7 @@ TEST_CASE("a copy of a block array is another, and a moved one empty", "[block_a
 }
 
 TEST_CASE("an element that cannot be made leaves a block array as it was", "[block_array]") {
-  for (const std::size_t size : {0, 1, 255, 256, 512}) {
+  for (const std::size_t size : {0U, 1U, 255U, 256U, 512U}) {
     block_array<refuses> array;
     for (std::size_t i = 0; i < size; ++i) array.emplace_back(false);
     CHECK_THROWS_AS(array.emplace_back(true), std::runtime_error);
