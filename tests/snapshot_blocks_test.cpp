@@ -44,6 +44,20 @@ struct street_and_number {
   }
 };
 
+/// A name that is lists in lists.
+struct deep_name {
+  int levels = 0;
+  friend bool operator==(const deep_name&, const deep_name&) = default;
+  friend void to_json(nlohmann::json& out, const deep_name& name) {
+    out = 0;
+    for (int level = 0; level < name.levels; ++level) out = nlohmann::json::array({std::move(out)});
+  }
+  friend void from_json(const nlohmann::json& in, deep_name& name) {
+    name.levels = 0;
+    for (const nlohmann::json* at = &in; at->is_array(); at = &(*at)[0]) ++name.levels;
+  }
+};
+
 std::string binary(const auto& store) { return written(store, snapshot_format::binary); }
 
 std::size_t blocks_of(const std::string& snapshot, const char* what) {
@@ -69,6 +83,11 @@ struct std::hash<street_and_number> {
   std::size_t operator()(const street_and_number& name) const noexcept {
     return std::hash<std::string>{}(name.street) + static_cast<std::size_t>(name.number);
   }
+};
+
+template <>
+struct std::hash<deep_name> {
+  std::size_t operator()(const deep_name& name) const noexcept { return static_cast<std::size_t>(name.levels); }
 };
 
 TEST_CASE("users fill blocks of a mebibyte, and the last of a block and a larger one come through",
@@ -316,30 +335,77 @@ TEST_CASE("a block whose numbers cannot be is refused by what is wrong with it",
 }
 
 TEST_CASE("what is nested too deeply for the stack is refused", "[snapshot_blocks]") {
-  const auto nested = [](std::size_t levels) {
-    return std::string(levels - 1, '\x81') + '\x80';
-  };  // arrays of one array
+  const auto repeated = [](const std::string& what, std::size_t times) {
+    std::string out;
+    for (std::size_t i = 0; i < times; ++i) out += what;
+    return out;
+  };
   const auto snapshot_of = [](const std::string& payload) {
     const std::string length = snapshots::little_endian(payload.size(), 4);
     const std::uint32_t check = ebb::detail::crc32(payload, ebb::detail::crc32(length, 0));
     return "ebbsnap\n" + length + snapshots::little_endian(check, 4) + payload;
   };
-  for (const std::size_t levels : {std::size_t{101}, std::size_t{10'000'000}})
-    CHECK_THROWS_WITH(read_back<int_store>(snapshot_of(nested(levels))), contains("nested too deeply"));
-  CHECK_THROWS_WITH(read_back<int_store>(snapshot_of(nested(100))),
-                    contains("record 1 is corrupt"));  // read, but no record
-  std::string objects;
-  for (int level = 0; level < 1'000'000; ++level) objects += "\xa1\x61k";  // {"k": {"k": …
-  CHECK_THROWS_WITH(read_back<int_store>(snapshot_of(objects)), contains("nested too deeply"));
+  // Lists of one list, of very many, without an end; objects in objects; texts and bytes in parts; keys in parts.
+  for (const std::string level : {"\x81", "\x9b\x7f\xff\xff\xff\xff\xff\xff\xff", "\x9f", "\xa1\x61k", "\xbf\x61k",
+                                  "\x7f", "\x5f", "\xa1\x7f", "\xbf\x7f"}) {
+    CAPTURE(ebb::detail::hexadecimal(static_cast<unsigned char>(level[0])), level.size());
+    CHECK_THROWS_WITH(read_back<int_store>(snapshot_of(repeated(level, 500'000))), contains("1 is nested too deeply"));
+    CHECK_THROWS_WITH(read_back<int_store>(snapshot_of(repeated(level, 1) + repeated("\x81", 500'000))),
+                      contains("1 is nested too deeply"));
+  }
+  const std::string tags = repeated("\xc1", 500'000);
+  CHECK_THROWS_WITH(read_back<int_store>(snapshot_of(tags)), contains("record 1 is corrupt"));
+  CHECK_THROWS_WITH(read_back<int_store>(R"({"format":"ebb snapshot","version":)" + repeated("[", 500'000) +
+                                         repeated("]", 500'000) + "}\n"),
+                    contains("1 is nested too deeply"));
 
   ebb::interest_store<int, street_and_number> any({.lanes = {24h}, .heat = false});
   any.observe(1, {"High Street", 7}, day(1));
-  auto pieces = pieces_of(binary(any));
-  REQUIRE(pieces[1].record["names"] == "cbor");
-  const std::size_t levels = 5'000'000;
-  pieces[1].block = snapshots::little_endian(levels, 8) + nested(levels);
-  pieces[1].record["bytes"] = pieces[1].block.size();
-  CHECK_THROWS_WITH(read_back<decltype(any)>(joined(pieces)), contains("nested too deeply"));
+  for (const std::string level : {"\x81", "\x7f"}) {
+    auto pieces = pieces_of(binary(any));
+    REQUIRE(pieces[1].record["names"] == "cbor");
+    pieces[1].block = snapshots::little_endian(500'000, 8) + repeated(level, 500'000);
+    pieces[1].record["bytes"] = pieces[1].block.size();
+    CHECK_THROWS_WITH(read_back<decltype(any)>(joined(pieces)), contains("a name is nested too deeply"));
+  }
+}
+
+TEST_CASE("a document is as deep as it looks, whatever stands in it", "[snapshot_blocks]") {
+  ebb::random_engine random(5);
+  for (int round = 0; round < 300; ++round) {
+    nlohmann::json document = "a [ { \" \\ ] } text";
+    const std::size_t depth = 90 + random.below(20);
+    for (std::size_t level = 0; level < depth; ++level) {
+      const nlohmann::json beside = {1, -70'000, 0.5, round * 1e9, nullptr, true, std::string(300, '['), {{"[[{", 2}}};
+      if (random.below(2) == 0)
+        document = level < 2 ? nlohmann::json::array({document}) : nlohmann::json::array({beside, document, beside});
+      else
+        document = level < 2 ? nlohmann::json{{"in", document}} : nlohmann::json{{"[", beside}, {"in", document}};
+    }
+    std::string cbor;
+    nlohmann::json::to_cbor(document, cbor);
+    CHECK(ebb::detail::is_cbor_too_deep(cbor) == (depth > 100));
+    CHECK(ebb::detail::is_json_too_deep(document.dump()) == (depth > 100));
+  }
+}
+
+TEST_CASE("a name too deep to be read again is not written", "[snapshot_blocks]") {
+  for (const int levels : {98, 99, 100, 101, 300}) {
+    ebb::interest_store<deep_name, int> s({.lanes = {24h}});
+    s.observe({levels}, 1, day(1));
+    for (const snapshot_format format : {snapshot_format::binary, snapshot_format::json}) {
+      std::string bytes;
+      try {
+        bytes = written(s, format);
+      } catch (const std::invalid_argument& e) {
+        CHECK(levels > 98);
+        CHECK_THAT(e.what(), contains("a name must not be nested more than 98 times"));
+        continue;
+      }
+      check_same(s, read_back<decltype(s)>(bytes));
+    }
+    if (levels > 100) CHECK_THROWS_AS(binary(s), std::invalid_argument);
+  }
 }
 
 TEST_CASE("heat of an item that is not there, or of a store without, is refused in blocks", "[snapshot_blocks]") {

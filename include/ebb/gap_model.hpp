@@ -19,6 +19,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -201,7 +202,7 @@ struct gap_fit {
 ///         `mlp` and `fit` refuse.
 template <std::same_as<gap_model_options> Options = gap_model_options>
 [[nodiscard]] gap_fit fit_gap_model(std::span<const duration> gap, std::span<const double> interest,
-                                    Options options = {}) {
+                                    std::type_identity_t<Options> options = {}) {
   constexpr const char* where = "fit_gap_model";
   detail::require(gap.size() == interest.size(), where, "interest must be one per gap, entries", interest.size());
   std::vector<duration> gaps(gap.begin(), gap.end());

@@ -78,8 +78,8 @@ struct rhythm_match {
 /// Memory:   an entry takes 8 (recent + first_use + 2·dislikes) + sizeof(T) (lanes + dislikes + 2·rhythms) + 8 bytes, rounded up to a multiple
 ///   of 8, and 3.4 to 6.4 more to be found (up to 16 items: a user's 8 or 16 in all; above 65,536: 8 to 10); for growth a user with n items
 ///   has room for up to n / 4 + 2 more, but no more than n. With room for more than 256 items what tells them apart in groups takes 4 bytes
-///   a lane (of 4 or a multiple of 8, if several) and group: of 8 items, of 16 above 2,048, of 32 above 16,384. A user takes 79 to 87 bytes;
-///   heat 52 to 58 + 8·lanes bytes an item, and room for up to a quarter more items.
+///   a lane (of 4 or a multiple of 8, if several) and group: of 8 items, of 16 above 2,048, of 32 above 16,384. A user takes 79 to 87 bytes,
+///   with an id of more than 8 bytes 63 to 71 and the id; heat 52 to 58 + 8·lanes bytes an item, and room for up to a quarter more items.
 /// Complexity: observe O(K); interest O(K); top O(n·K + n log k) for a user with n items, and mostly a tenth of that or less for thousands;
 ///   K = lanes.
 /// Threads:  const members may run at the same time; a writer needs the store for itself (see sharded_store).

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <limits>
 #include <numbers>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -211,7 +212,8 @@ inline void check_horizon(const char* where, duration horizon) {
 ///         as power_law_decay. Half-lives stay within what `timescales` allows; the error returned says how well that does.
 /// Source: G. Beylkin, L. Monzón, On approximation of functions by exponential sums, Appl. Comput. Harmon. Anal. 2005, for the start.
 template <std::same_as<power_law_shape> Shape = power_law_shape>
-[[nodiscard]] fitted_reading fit_power_law(duration half_life, Shape shape, duration horizon, int lanes) {
+[[nodiscard]] fitted_reading fit_power_law(duration half_life, std::type_identity_t<Shape> shape, duration horizon,
+                                           int lanes) {
   detail::require(lanes >= 1 && lanes <= detail::max_lanes, "fit_power_law", "lanes must be in [1, 32]", lanes);
   detail::check_horizon("fit_power_law", horizon);
   const power_law_decay<> decay(half_life, shape);
@@ -235,7 +237,7 @@ template <std::same_as<power_law_shape> Shape = power_law_shape>
 /// Errors: as above; std::invalid_argument unless max_relative_error is in [1e-8, 1), and when it is not reached before four lanes more have
 ///         not come nearer (over a horizon shorter than the half-life, where fewer lanes do, that is about 1e-6) or 32 lanes are used.
 template <std::same_as<power_law_shape> Shape = power_law_shape>
-[[nodiscard]] fitted_reading fit_power_law(duration half_life, Shape shape, duration horizon,
+[[nodiscard]] fitted_reading fit_power_law(duration half_life, std::type_identity_t<Shape> shape, duration horizon,
                                            double max_relative_error) {
   detail::require(max_relative_error >= 1e-8 && max_relative_error < 1, "fit_power_law",
                   "max_relative_error must be in [1e-8, 1)", max_relative_error);

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -39,7 +40,7 @@ namespace ebb {
 template <std::same_as<return_trainer_options> Options = return_trainer_options>
 [[nodiscard]] return_network train_return_network(return_samples samples, const timescales& lanes,
                                                   return_feature_set features, Eigen::Index candidate_features,
-                                                  const Options& options = {}) {
+                                                  const std::type_identity_t<Options>& options = {}) {
   constexpr const char* where = "train_return_network";
   detail::require(options.members >= 1 && options.members <= 64, where, "members must be in [1, 64]", options.members);
   detail::require(options.epochs >= 1, where, "epochs must be >= 1", options.epochs);

@@ -38,7 +38,8 @@ inline constexpr bool is_sharded<sharded_store<User, Item, T, Lanes>> = true;
 /// moment during the call.)
 ///
 /// Names (User, Item) must convert to JSON (integers and strings do). Every number comes back bit for bit, in either format.
-/// Errors: std::runtime_error when the stream cannot be written; std::invalid_argument for a name that is not UTF-8 in JSON.
+/// Errors: std::runtime_error when the stream cannot be written; std::invalid_argument for a name that is not UTF-8 in JSON, or whose own
+///         conversion nests lists more than 98 times.
 template <class Store>
 void write_snapshot(const Store& store, std::ostream& out, snapshot_format format = snapshot_format::binary) {
   detail::record_writer writer(out, format);

@@ -18,19 +18,19 @@ template <class T>
 class block_array {
  public:
   block_array() = default;
-  block_array(block_array&& other) noexcept { swap(other); }
-  block_array& operator=(block_array&& other) noexcept {
-    block_array(std::move(other)).swap(*this);
-    return *this;
-  }
-  block_array(const block_array& other) : size_(other.size_), blocks_(other.blocks_) {
+  block_array(block_array&&) noexcept = default;
+  block_array& operator=(block_array&&) noexcept = default;
+  block_array(const block_array& other) : blocks_(other.blocks_) {
+    if (blocks_.size() > 1) blocks_.back().reserve(block_size);
     starts_.reserve(blocks_.size());
     for (block& b : blocks_) starts_.push_back(b.data());
   }
   block_array& operator=(const block_array& other) { return *this = block_array(other); }
   ~block_array() = default;
 
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::size_t size() const noexcept {
+    return blocks_.empty() ? 0 : (blocks_.size() - 1) * block_size + blocks_.back().size();
+  }
   [[nodiscard]] T& operator[](std::size_t i) noexcept { return starts_[i / block_size][i % block_size].value; }
   [[nodiscard]] const T& operator[](std::size_t i) const noexcept {
     return starts_[i / block_size][i % block_size].value;
@@ -46,7 +46,7 @@ class block_array {
   /// Strong guarantee.
   template <class... Arguments>
   void emplace_back(Arguments&&... arguments) {
-    if (size_ < blocks_.size() * block_size) {
+    if (!blocks_.empty() && blocks_.back().size() < block_size) {
       blocks_.back().emplace_back(std::in_place, std::forward<Arguments>(arguments)...);
       starts_.back() = blocks_.back().data();
     } else {
@@ -61,7 +61,6 @@ class block_array {
         throw;
       }
     }
-    ++size_;
   }
 
   void pop_back() noexcept {
@@ -70,13 +69,6 @@ class block_array {
       blocks_.pop_back();
       starts_.pop_back();
     }
-    --size_;
-  }
-
-  void swap(block_array& other) noexcept {
-    std::swap(size_, other.size_);
-    blocks_.swap(other.blocks_);
-    starts_.swap(other.starts_);
   }
 
   /// Bytes on the heap, but for what the elements hold there.
@@ -97,7 +89,6 @@ class block_array {
   };
   using block = std::vector<slot>;
 
-  std::size_t size_ = 0;
   std::vector<block> blocks_;  // all full but the last, none empty
   std::vector<slot*> starts_;  // of each: a step less on the way to an element
 };

@@ -19,6 +19,7 @@
 
 #include "ebb/detail/entry_layout.hpp"
 #include "ebb/detail/entry_table.hpp"
+#include "ebb/detail/nesting.hpp"
 #include "ebb/detail/snapshot_format.hpp"
 
 // The raw part of a binary snapshot: many users, or items with their heat, in columns of little-endian numbers.
@@ -121,17 +122,17 @@ void copy_rows(const entry_layout& layout, const entry_table<T>& table, std::siz
                const row_columns<T>& to, std::size_t at) noexcept {
   if (n == 0) return;
   const auto times = static_cast<std::size_t>(layout.times());
-  const lane_grid::ticks* when = table.times(layout, first);
-  lane_grid::ticks* times_to = to.times + at * times;
-  for (std::size_t i = 0; i < n; ++i, when += table.times_apart(layout), times_to += times) {
-    copy_numbers(times, when, times_to);
+  const lane_grid::ticks* const when = table.times(layout, first);
+  const std::size_t times_apart = table.times_apart(layout);
+  for (std::size_t i = 0; i < n; ++i) {
+    copy_numbers(times, when + i * times_apart, to.times + (at + i) * times);
     to.counts[at + i] = table.count(first + i);
   }
   with_lanes<0>(layout.sums(), [&](auto sums) {
-    const T* row = table.sums(layout, first);
-    T* sums_to = to.sums + at * static_cast<std::size_t>(sums);
-    for (std::size_t i = 0; i < n; ++i, row += table.sums_apart(layout), sums_to += sums)
-      copy_numbers(sums, row, sums_to);
+    const T* const row = table.sums(layout, first);
+    const std::size_t sums_apart = table.sums_apart(layout);
+    for (std::size_t i = 0; i < n; ++i)
+      copy_numbers(sums, row + i * sums_apart, to.sums + (at + i) * static_cast<std::size_t>(sums));
   });
 }
 
@@ -161,7 +162,7 @@ class name_writer {
       if constexpr (std::same_as<Name, std::string>)
         bytes_ += name;
       else
-        nlohmann::json::to_cbor(nlohmann::json(name), bytes_);
+        add_cbor(name);
       words_.push_back(bytes_.size() - before);
     }
   }
@@ -175,6 +176,12 @@ class name_writer {
   }
 
  private:
+  void add_cbor(const Name& name) {
+    const std::size_t before = bytes_.size();
+    nlohmann::json::to_cbor(nlohmann::json(name), bytes_);
+    check_nesting(!is_cbor_too_deep(std::string_view(bytes_).substr(before)));
+  }
+
   std::vector<std::uint64_t> words_;
   std::string bytes_;
 };
@@ -197,7 +204,10 @@ class name_reader {
     if (word > bytes_.size()) throw snapshot_error("a name is longer than its block");
     const std::string_view name = bytes_.substr(0, static_cast<std::size_t>(word));
     bytes_.remove_prefix(name.size());
-    if (way_ == way::as_cbor) return strict<Name>(parse_cbor(name));
+    if (way_ == way::as_cbor) {
+      if (is_cbor_too_deep(name)) throw snapshot_error("a name is nested too deeply");
+      return strict<Name>(nlohmann::json::from_cbor(name));
+    }
     if constexpr (std::same_as<Name, std::string>)
       return std::string(name);
     else

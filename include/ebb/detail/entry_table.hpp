@@ -241,17 +241,18 @@ class entry_table {
     if (size_ + n > room_) reallocate(layout, std::max(size_ + n, size_ + growth(size_)));
     const auto times_size = static_cast<std::size_t>(layout.times());
     const std::size_t width = row_width();
-    std::byte* to = row_at(size_);
-    for (std::size_t j = 0; j < n; ++j, to += width, times += times_size) {
-      auto* const numbers = reinterpret_cast<std::uint32_t*>(to);
+    std::byte* const to = row_at(size_);
+    for (std::size_t j = 0; j < n; ++j) {
+      auto* const numbers = reinterpret_cast<std::uint32_t*>(to + j * width);
       numbers[0] = items[j];
       numbers[1] = counts[j];
-      copy_numbers(times_size, times, reinterpret_cast<ticks*>(to + times_offset));
+      copy_numbers(times_size, times + j * times_size, reinterpret_cast<ticks*>(to + j * width + times_offset));
     }
     with_lanes<0>(layout.sums(), [&](auto sums_size) {
-      std::byte* sums_to = row_at(size_) + sums_offset(layout);
-      for (std::size_t j = 0; j < n; ++j, sums_to += width, sums += sums_size)
-        copy_numbers(sums_size, sums, reinterpret_cast<T*>(sums_to));
+      std::byte* const sums_to = to + sums_offset(layout);
+      for (std::size_t j = 0; j < n; ++j)
+        copy_numbers(sums_size, sums + j * static_cast<std::size_t>(sums_size),
+                     reinterpret_cast<T*>(sums_to + j * width));
     });
     size_ += static_cast<std::uint32_t>(n);
     if (size_ == n)

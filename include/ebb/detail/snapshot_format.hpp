@@ -23,7 +23,7 @@
 
 #include "ebb/detail/checksum64.hpp"
 #include "ebb/detail/crc32.hpp"
-#include "ebb/detail/nesting_limit.hpp"
+#include "ebb/detail/nesting.hpp"
 
 namespace ebb {
 
@@ -72,12 +72,6 @@ template <class T>
   return value.get<T>();
 }
 
-/// What CBOR says; nlohmann::json::exception where it says nothing.
-[[nodiscard]] inline nlohmann::json parse_cbor(std::string_view bytes) {
-  if (is_nested_too_deeply(bytes)) throw snapshot_error("what it says is nested too deeply");
-  return nlohmann::json::from_cbor(bytes.begin(), bytes.end());
-}
-
 /// The numbers of a column, an array or their little-endian bytes (as version 1 wrote them); throws unless there are exactly n.
 template <class T>
 void unpack(const nlohmann::json& column, std::size_t n, std::vector<T>& out) {
@@ -102,6 +96,11 @@ void unpack(const nlohmann::json& column, std::size_t n, std::vector<T>& out) {
   std::array<char, 9> text{};
   std::snprintf(text.data(), text.size(), "%08x", value);
   return text.data();
+}
+
+/// To be asked by who writes names: what would not be read again is not written.
+inline void check_nesting(bool is_right) {
+  if (!is_right) throw std::invalid_argument("ebb::write_snapshot: a name must not be nested more than 98 times");
 }
 
 /// Writes records one after another, each checked, the check running on from one to the next; the last one is told so.
@@ -160,6 +159,7 @@ class record_writer {
           "ebb::save_snapshot: in the JSON format names must be UTF-8 text, got other bytes; the binary format takes "
           "them");
     }
+    check_nesting(!is_json_too_deep(payload_));
     payload_ += '\n';
     check_ = crc32(payload_, check_);
     out_ << payload_;
@@ -186,9 +186,13 @@ class record_reader {
   /// The next record.
   [[nodiscard]] nlohmann::json read() {
     ++number_;
+    const bool is_text = format_ == snapshot_format::json;
+    const std::string bytes = is_text ? read_line() : read_frame();
+    if (is_text ? is_json_too_deep(bytes) : is_cbor_too_deep(bytes))
+      throw snapshot_error("record " + std::to_string(number_) + " is nested too deeply");
     nlohmann::json record;
     try {
-      record = format_ == snapshot_format::json ? nlohmann::json::parse(read_line()) : parse_cbor(read_frame());
+      record = is_text ? nlohmann::json::parse(bytes) : nlohmann::json::from_cbor(bytes);
     } catch (const nlohmann::json::exception&) {
       throw snapshot_error("record " + std::to_string(number_) + " is corrupt");
     }
