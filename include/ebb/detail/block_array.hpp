@@ -73,7 +73,7 @@ class block_array {
 
   /// Bytes on the heap, but for what the elements hold there.
   [[nodiscard]] std::size_t bytes() const noexcept {
-    std::size_t sum = blocks_.capacity() * sizeof(block) + starts_.capacity() * sizeof(slot*);
+    std::size_t sum = blocks_.capacity() * sizeof(block) + starts_.capacity() * sizeof(void*);
     for (const block& b : blocks_) sum += b.capacity() * sizeof(slot);
     return sum;
   }
