@@ -244,7 +244,7 @@ class interest_bounds {
     const factors_type factors = factors_;
     const std::uint64_t newest = newest_;
     for (std::size_t b = 0; b < n; ++b, bounds += entry_block) {
-      // Never, but with two ways out the loop stays a loop: g++ would take eight blocks at a time and make ten times the code.
+      // Never, but with two ways out the loop stays a loop: g++ would take eight blocks at a time, and compile for long to be no faster.
       if (positions[b] == no_position) return;
       const T* const sums = rows.sums + positions[b] * sums_apart;
       const lane_grid::ticks* const times = rows.times + positions[b] * times_apart;
