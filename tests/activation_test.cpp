@@ -7,6 +7,8 @@
 #include <limits>
 #include <numbers>
 
+namespace activation_test {
+
 namespace {
 
 using ebb::activation;
@@ -102,3 +104,5 @@ TEST_CASE("relu is flat at zero", "[activation]") {
   REQUIRE(value[0] == 0.0);
   REQUIRE(slope[0] == 0.0);
 }
+
+}  // namespace activation_test

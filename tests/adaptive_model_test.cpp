@@ -15,6 +15,8 @@
 #include "ebb/random.hpp"
 #include "ebb/synthetic_log.hpp"
 
+namespace adaptive_model_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -169,3 +171,5 @@ TEST_CASE("on the open event sets the adaptive model is never worse than the mix
     CHECK(mrr(adaptive, task) > mrr(mixture, task) - 0.002);
   }
 }
+
+}  // namespace adaptive_model_test

@@ -14,6 +14,8 @@
 #include "ebb/random.hpp"
 #include "ebb/synthetic_log.hpp"
 
+namespace adaptive_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -161,3 +163,5 @@ TEST_CASE("adaptive timescales refuse what they cannot mean", "[adaptive]") {
   CHECK_THROWS_AS(adaptive.chances("u", s, "u", ebb::time_point(9h)), std::domain_error);
   CHECK_THROWS_AS(adaptive.chances("u", store(), "u", ebb::time_point(9h)), std::invalid_argument);
 }
+
+}  // namespace adaptive_test

@@ -12,6 +12,8 @@
 #include "catch.hpp"
 #include "ebb/random.hpp"
 
+namespace adaptive_weights_test {
+
 namespace {
 
 using chances = std::vector<std::vector<double>>;  // round → timescale
@@ -157,3 +159,5 @@ TEST_CASE("adaptive weights refuse what they cannot mean", "[adaptive_weights]")
   CHECK_THROWS_AS(learner.learn(std::vector{0.5, -0.1}), std::invalid_argument);
   CHECK_THROWS_AS(learner.learn(std::vector{0.5, std::nan("")}), std::invalid_argument);
 }
+
+}  // namespace adaptive_weights_test

@@ -14,6 +14,8 @@
 #include "ebb/event_csv.hpp"
 #include "ebb/random.hpp"
 
+namespace baselines_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -247,3 +249,5 @@ TEST_CASE("the baselines give the protocol's figures on the open event sets", "[
     CHECK(mrr(ebb::mixture_model()) == Approx(e.mixture).margin(0.005));
   }
 }
+
+}  // namespace baselines_test

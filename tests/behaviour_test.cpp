@@ -10,6 +10,8 @@
 
 #include "catch.hpp"
 
+namespace behaviour_test {
+
 using namespace std::chrono_literals;
 using ebb::behaviour_model;
 using ebb::channel;
@@ -207,3 +209,5 @@ TEST_CASE("NaN, negative and off-scale values and bad rules are refused with the
   CHECK_THROWS_AS(value_rule::around(1, nan, 5), std::invalid_argument);
   CHECK_THROWS_AS(behaviour_model::blank()(behaviour_model::handle(0)), std::out_of_range);
 }
+
+}  // namespace behaviour_test

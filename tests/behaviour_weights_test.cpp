@@ -14,6 +14,8 @@
 #include "ebb/event_csv.hpp"
 #include "ebb/random.hpp"
 
+namespace behaviour_weights_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -257,3 +259,5 @@ TEST_CASE("adding a file, editing and deleting it are told apart in a real histo
   CHECK(of(learned, "edit").hi < of(learned, "add").lo);     // and one's own new file is
   CHECK(learned.gain.lo > 0);
 }
+
+}  // namespace behaviour_weights_test

@@ -12,6 +12,8 @@
 #include "catch.hpp"
 #include "ebb/random.hpp"
 
+namespace block_array_test {
+
 namespace {
 
 using ebb::detail::block_array;
@@ -126,3 +128,5 @@ TEST_CASE("an element that cannot be made leaves a block array as it was", "[blo
     CHECK(array.size() == size + 1);
   }
 }
+
+}  // namespace block_array_test

@@ -11,6 +11,8 @@
 #include "catch.hpp"
 #include "ebb/random.hpp"
 
+namespace calibration_test {
+
 namespace {
 
 double sigmoid(double z) { return 1 / (1 + std::exp(-z)); }
@@ -301,3 +303,5 @@ TEST_CASE("logistic calibration learns from one kind of outcome, and refuses wha
   state.weights.resize(3);
   CHECK_THROWS_AS(ebb::logistic_calibration(state), std::invalid_argument);
 }
+
+}  // namespace calibration_test

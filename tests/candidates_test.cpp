@@ -10,6 +10,8 @@
 #include "catch.hpp"
 #include "store_oracle.hpp"
 
+namespace candidates_test {
+
 using namespace std::chrono_literals;
 using oracle::day;
 
@@ -69,3 +71,5 @@ TEST_CASE("hottest items refuse what the store cannot answer", "[candidates]") {
   CHECK_THROWS_AS(ebb::hottest_items(store({.heat = false}), 3, ebb::reading(24h), day(3)), std::logic_error);
   CHECK(ebb::hottest_items(store({.lanes = ebb::timescales{24h}}), 3, ebb::reading(24h), day(2)).empty());
 }
+
+}  // namespace candidates_test

@@ -6,6 +6,8 @@
 #include "catch.hpp"
 #include "ebb/mlp.hpp"
 
+namespace concurrent_predict_test {
+
 TEST_CASE("many threads may read and differentiate one network, each with its workspace", "[concurrent_predict]") {
   const ebb::mlp<float> network(20, {.hidden_activation = ebb::activation::gelu});
   Eigen::MatrixXf x(20, 700);
@@ -37,3 +39,5 @@ TEST_CASE("many threads may read and differentiate one network, each with its wo
     CHECK(to.gradient == alone.gradient);
   }
 }
+
+}  // namespace concurrent_predict_test

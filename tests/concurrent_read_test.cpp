@@ -8,6 +8,8 @@
 
 #include "catch.hpp"
 
+namespace concurrent_read_test {
+
 TEST_CASE("many threads may read one store at the same time", "[concurrent_read]") {
   using store_type = ebb::interest_store<std::uint32_t, std::uint32_t>;
   store_type store{ebb::store_options{}};
@@ -39,3 +41,5 @@ TEST_CASE("many threads may read one store at the same time", "[concurrent_read]
   }
   for (const auto& seen : together) CHECK(seen == alone);
 }
+
+}  // namespace concurrent_read_test

@@ -8,6 +8,8 @@
 #include "catch.hpp"
 #include "ebb/interest_store.hpp"
 
+namespace constraints_test {
+
 using namespace std::chrono_literals;
 
 TEST_CASE("rules decide what may be shown, and each exclusion is counted once", "[constraints]") {
@@ -32,3 +34,5 @@ TEST_CASE("rules decide what may be shown, and each exclusion is counted once", 
   CHECK_THROWS_AS(ebb::permitted(store(), 1, start, std::vector<int>(), rules), std::logic_error);
   CHECK_THROWS_WITH(ebb::permitted(s, 1, start, items, {.dislike_limit = 0}), contains("dislike_limit must be > 0"));
 }
+
+}  // namespace constraints_test

@@ -14,6 +14,8 @@
 #include "ebb/ranker.hpp"
 #include "store_oracle.hpp"
 
+namespace content_terms_test {
+
 using namespace std::chrono_literals;
 using oracle::day;
 
@@ -162,3 +164,5 @@ TEST_CASE("content terms refuse what does not fit", "[content_terms]") {
   CHECK_THROWS_WITH(said(s, 1, day(0), {0}, ebb::embedding_term(2, how, broken)),
                     contains("ebb::embedding_term: an embedding must be finite"));
 }
+
+}  // namespace content_terms_test

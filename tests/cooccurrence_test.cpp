@@ -11,6 +11,8 @@
 #include "catch.hpp"
 #include "ebb/random.hpp"
 
+namespace cooccurrence_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -192,3 +194,5 @@ TEST_CASE("what a cooccurrence cannot work with is refused", "[cooccurrence]") {
   CHECK_THROWS_AS(store.strength("a", "b", ebb::time_point(2h)), std::domain_error);
   CHECK(store.strength("b", "a", ebb::time_point(2h)) == 0);
 }
+
+}  // namespace cooccurrence_test

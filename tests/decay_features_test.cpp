@@ -14,6 +14,8 @@
 #include "ebb/random.hpp"
 #include "ebb/sharded_store.hpp"
 
+namespace decay_features_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -102,3 +104,5 @@ TEST_CASE("decay features need a pair that was observed, and a store that keeps 
   CHECK_THROWS_WITH(shards.read("u", [](const store& shard) { return ebb::decay_features(shard, "u", "a"); }),
                     contains("one shard of several"));
 }
+
+}  // namespace decay_features_test

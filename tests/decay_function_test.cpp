@@ -8,6 +8,8 @@
 
 #include "catch.hpp"
 
+namespace decay_function_test {
+
 using namespace std::chrono_literals;
 using std::chrono::days;
 
@@ -72,3 +74,5 @@ TEST_CASE("stepping a stored sum equals decaying its events, for a semigroup", "
   CHECK_THROWS_AS(ebb::advance(1.0, decay, -1s), std::domain_error);
   CHECK_THROWS_AS(ebb::advance(1.0, radioactive_decay{}, -1s), std::domain_error);
 }
+
+}  // namespace decay_function_test

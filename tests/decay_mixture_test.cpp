@@ -9,6 +9,8 @@
 
 #include "catch.hpp"
 
+namespace decay_mixture_test {
+
 using namespace std::chrono_literals;
 using std::chrono::days;
 
@@ -118,3 +120,5 @@ TEST_CASE("a mixture refuses weights that are no mixture", "[decay_mixture]") {
   CHECK_THROWS_AS(mixture(two, {0.5, 0.5})(-1s), std::domain_error);
   CHECK_THROWS_AS(mixture(two, {0.5, 0.5}).stretched_to(0s), std::invalid_argument);
 }
+
+}  // namespace decay_mixture_test

@@ -14,6 +14,8 @@
 
 #include "catch.hpp"
 
+namespace decay_pass_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -60,18 +62,10 @@ double worst_error(const std::vector<T>& gaps, const std::vector<T>& out, Exact 
 template <class T, class Check>
 void for_every_way([[maybe_unused]] Check check) {
 #if EBB_SIMD_LEVELS
-  using span = std::span<T>;
-  check([](const auto& curve, const std::vector<T>& gaps, span out) {
-    return ebb::detail::run_as_built<ebb::detail::pass_kernel>(&curve, gaps.data(), out.data(), gaps.size());
-  });
-  if (ebb::detail::has_avx2()) {
-    check([](const auto& curve, const std::vector<T>& gaps, span out) {
-      return ebb::detail::run_avx2<ebb::detail::pass_kernel>(&curve, gaps.data(), out.data(), gaps.size());
-    });
-  }
-  if (ebb::detail::has_avx512()) {
-    check([](const auto& curve, const std::vector<T>& gaps, span out) {
-      return ebb::detail::run_avx512<ebb::detail::pass_kernel>(&curve, gaps.data(), out.data(), gaps.size());
+  for (int level = 0; level <= static_cast<int>(ebb::detail::widest_level()); ++level) {
+    check([=](const auto& curve, const std::vector<T>& gaps, std::span<T> out) {
+      return ebb::detail::run_at<ebb::detail::pass_kernel>(static_cast<ebb::detail::processor_level>(level), &curve,
+                                                           gaps.data(), out.data(), gaps.size());
     });
   }
 #endif
@@ -185,7 +179,7 @@ TEMPLATE_TEST_CASE("a gap's bytes do not depend on where it stands, what stands 
   for (const double exponent : exponents) check(ebb::power_law_decay<T>(half_life, {.exponent = exponent}));
 }
 
-#if EBB_SIMD_LEVELS
+#if EBB_SIMD_AVX2 && EBB_SIMD_AVX512
 TEMPLATE_TEST_CASE("vectors of 256 and of 512 bits give the same bytes", "[decay_pass]", float, double) {
   using T = TestType;
   if (!ebb::detail::has_avx512()) return;
@@ -228,3 +222,5 @@ TEMPLATE_TEST_CASE("spans are refused like arrays, and a bad gap is named wherev
   check(ebb::power_law_decay<T>(half_life));
   check(ebb::linear_decay<T>(half_life));
 }
+
+}  // namespace decay_pass_test

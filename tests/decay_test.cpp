@@ -8,6 +8,8 @@
 
 #include "catch.hpp"
 
+namespace decay_test {
+
 using namespace std::chrono_literals;
 using std::chrono::days;
 
@@ -328,3 +330,5 @@ TEST_CASE("shapes that float cannot tell from the edge are refused, and nothing 
   CHECK(left(0) == 1);
   CHECK(left(1) == 0);
 }
+
+}  // namespace decay_test

@@ -14,6 +14,8 @@
 #include "ebb/random.hpp"
 #include "ebb/synthetic_log.hpp"
 
+namespace decay_trainer_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -145,3 +147,5 @@ TEST_CASE("training refuses samples that do not fit", "[decay_trainer]") {
   CHECK_THROWS_AS(ebb::train_learned_decay(random_samples(5, 9, 3, 4), start, 1.0, {.batch = 0}),
                   std::invalid_argument);
 }
+
+}  // namespace decay_trainer_test

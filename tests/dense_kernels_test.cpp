@@ -14,6 +14,8 @@
 #include <limits>
 #include <vector>
 
+namespace dense_kernels_test {
+
 using namespace ebb::detail;  // NOLINT(google-build-using-namespace): it is what is tested
 using Eigen::Index;
 
@@ -34,11 +36,11 @@ template <class Kernel, class Check, class ByEigen>
 void for_every_way(Check check, ByEigen plain) {
   check(plain);
 #if EBB_SIMD_LEVELS
-  check([](const auto& problem) { with_arguments(problem, [](auto... all) { run_as_built<Kernel>(all...); }); });
-  if (has_avx2())
-    check([](const auto& problem) { with_arguments(problem, [](auto... all) { run_avx2<Kernel>(all...); }); });
-  if (has_avx512())
-    check([](const auto& problem) { with_arguments(problem, [](auto... all) { run_avx512<Kernel>(all...); }); });
+  for (int level = 0; level <= static_cast<int>(widest_level()); ++level) {
+    check([=](const auto& problem) {
+      with_arguments(problem, [=](auto... all) { run_at<Kernel>(static_cast<processor_level>(level), all...); });
+    });
+  }
 #endif
 }
 
@@ -283,3 +285,5 @@ TEMPLATE_TEST_CASE("a matrix comes back from its panel, filled up with its last 
       }
     }
 }
+
+}  // namespace dense_kernels_test

@@ -15,6 +15,8 @@
 #include "ebb/random.hpp"
 #include "list_policy.hpp"
 
+namespace diversity_test {
+
 namespace {
 
 constexpr double infinite = std::numeric_limits<double>::infinity();
@@ -500,3 +502,5 @@ TEST_CASE("a list says what its quotas lack", "[diversity]") {
   CHECK(ebb::diversify(scores, {.k = 3}, ebb::no_similarity{}, kind, three_b).unmet == 1);
   CHECK(ebb::diversify(scores, {.k = 3}).unmet == 0);
 }
+
+}  // namespace diversity_test

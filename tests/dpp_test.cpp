@@ -14,6 +14,8 @@
 #include "catch.hpp"
 #include "ebb/random.hpp"
 
+namespace dpp_test {
+
 namespace {
 
 /// Random directions in a few dimensions, some of them repeated, and their cosines.
@@ -219,3 +221,5 @@ TEST_CASE("greedy_dpp answers nothing for nothing and refuses nonsense", "[dpp]"
   CHECK_THROWS_WITH(ebb::greedy_dpp(scores, {}, broken), contains("a similarity must be finite"));
   CHECK_THROWS_AS(ebb::greedy_dpp(std::vector<double>{std::nan("")}, {}, none), std::invalid_argument);
 }
+
+}  // namespace dpp_test

@@ -8,6 +8,8 @@
 
 #include "catch.hpp"
 
+namespace ema_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -149,3 +151,5 @@ TEST_CASE("bad parameters, inputs and times are refused, and the state stays as 
   CHECK(state.value == 0.6);
   CHECK(state.last == start);
 }
+
+}  // namespace ema_test

@@ -13,6 +13,8 @@
 #include "ebb/detail/entry_table.hpp"
 #include "store_oracle.hpp"
 
+namespace entry_groups_test {
+
 using namespace std::chrono_literals;
 using oracle::day;
 
@@ -301,3 +303,5 @@ TEST_CASE("a group's bound is above its interest at every level, whatever the su
     }
   }
 }
+
+}  // namespace entry_groups_test

@@ -12,6 +12,8 @@
 #include "ebb/random.hpp"
 #include "ebb/store_options.hpp"
 
+namespace entry_table_test {
+
 namespace {
 
 using ebb::detail::entry_layout;
@@ -150,3 +152,5 @@ TEST_CASE("a new entry is empty, whatever stood in its place", "[entry_table]") 
     CHECK(table.times(layout, i)[layout.dislike_count()] == 0);
   }
 }
+
+}  // namespace entry_table_test

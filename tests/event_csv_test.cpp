@@ -13,6 +13,8 @@
 #include "catch.hpp"
 #include "ebb/random.hpp"
 
+namespace event_csv_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -287,3 +289,5 @@ TEST_CASE("the open event sets have the sizes their description says", "[event_c
     CHECK(ebb::read_items(items, log).rows == set.items);
   }
 }
+
+}  // namespace event_csv_test

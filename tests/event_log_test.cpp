@@ -10,6 +10,8 @@
 #include "catch.hpp"
 #include "ebb/random.hpp"
 
+namespace event_log_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -76,3 +78,5 @@ TEST_CASE("the first event of each pair and the repeat share equal a count with 
   CHECK(ebb::repeat_share(log.events()) == Approx(static_cast<double>(repeats) / 300));
   CHECK(ebb::repeat_share(ebb::event_log{}.events()) == 0.0);
 }
+
+}  // namespace event_log_test

@@ -12,6 +12,8 @@
 #include "ebb/interest_store.hpp"
 #include "ebb/random.hpp"
 
+namespace explanation_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -102,3 +104,5 @@ TEST_CASE("lengths of time are said in their largest unit", "[explanation]") {
   CHECK(ebb::in_words(ebb::duration(1e27)) == "3.2e+19 years");
   CHECK_THROWS_AS(ebb::in_words(-1s), std::invalid_argument);
 }
+
+}  // namespace explanation_test

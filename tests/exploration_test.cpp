@@ -11,6 +11,8 @@
 #include "ebb/diversity.hpp"
 #include "list_policy.hpp"
 
+namespace exploration_test {
+
 namespace {
 
 using list_policy::check_frequencies;
@@ -119,3 +121,5 @@ TEST_CASE("exploration answers nothing for nothing and refuses nonsense", "[expl
   CHECK_THROWS_WITH(ebb::gumbel_top_k(1e-310), contains("temperature must be a normal number > 0, got 1e-310"));
   CHECK_THROWS_WITH(ebb::gumbel_top_k(1).draw(std::vector<double>{std::nan("")}, 1, 0), contains("must be finite"));
 }
+
+}  // namespace exploration_test

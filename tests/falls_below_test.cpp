@@ -10,6 +10,8 @@
 #include "ebb/interest_store.hpp"
 #include "ebb/random.hpp"
 
+namespace falls_below_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -84,3 +86,5 @@ TEST_CASE("with one lane the moment is the closed form's", "[falls_below]") {
   CHECK_THROWS_WITH(ebb::falls_below([](ebb::duration gap) { return gap > 1h ? std::nan("") : 1.0; }, 1, 0.5),
                     contains("decay must be a number"));
 }
+
+}  // namespace falls_below_test

@@ -16,6 +16,8 @@
 #include "ebb/detail/open_index.hpp"
 #include "ebb/random.hpp"
 
+namespace flat_map_test {
+
 namespace {
 
 using ebb::detail::flat_map;
@@ -55,14 +57,20 @@ Key key_of(std::uint64_t number) {
 
 }  // namespace
 
+}  // namespace flat_map_test
+
 template <>
-struct std::hash<crowded> {
-  std::size_t operator()(const crowded& c) const noexcept { return static_cast<std::size_t>(c.value % 3); }
+struct std::hash<flat_map_test::crowded> {
+  std::size_t operator()(const flat_map_test::crowded& c) const noexcept {
+    return static_cast<std::size_t>(c.value % 3);
+  }
 };
 template <>
-struct std::hash<fragile> {
-  std::size_t operator()(const fragile& f) const noexcept { return static_cast<std::size_t>(f.value); }
+struct std::hash<flat_map_test::fragile> {
+  std::size_t operator()(const flat_map_test::fragile& f) const noexcept { return static_cast<std::size_t>(f.value); }
 };
+
+namespace flat_map_test {
 
 TEMPLATE_TEST_CASE("a flat map does what std::unordered_map does, whatever comes and goes", "[flat_map]", std::uint64_t,
                    std::string, crowded) {
@@ -196,3 +204,5 @@ TEST_CASE("dropping the newest names leaves the others their numbers", "[flat_ma
     CHECK(names.find(std::to_string(i)) == (i < 123 ? static_cast<std::uint32_t>(i) : names.npos));
   CHECK(names.find_or_add("400") == 123);
 }
+
+}  // namespace flat_map_test

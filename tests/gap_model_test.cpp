@@ -9,6 +9,8 @@
 #include <limits>
 #include <vector>
 
+namespace gap_model_test {
+
 namespace {
 
 using ebb::duration;
@@ -233,3 +235,5 @@ TEST_CASE("gap models refuse bad gaps, bad values and bad parts", "[gap_model]")
         std::invalid_argument);
   }
 }
+
+}  // namespace gap_model_test

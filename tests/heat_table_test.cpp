@@ -14,6 +14,8 @@
 #include "ebb/store_terms.hpp"
 #include "store_oracle.hpp"
 
+namespace heat_table_test {
+
 using namespace std::chrono_literals;
 using oracle::day;
 
@@ -123,3 +125,5 @@ TEST_CASE("a table refuses what the store cannot answer", "[heat_table]") {
     CHECK_THROWS_AS(table::of_users(shard, std::vector<int>{1}, how, day(4)), std::logic_error);
   });
 }
+
+}  // namespace heat_table_test

@@ -14,6 +14,8 @@
 #include "ebb/random.hpp"
 #include "ebb/ranker.hpp"
 
+namespace host_terms_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -99,3 +101,5 @@ TEST_CASE("what is passed over sinks, and rises again as the showings fade", "[h
   CHECK_THROWS_AS(ask(ebb::fatigue_term(shows, ebb::reading(24h), ebb::reading(24h)), uses, 1, start + 24h, {5}),
                   std::invalid_argument);
 }
+
+}  // namespace host_terms_test

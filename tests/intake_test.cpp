@@ -10,6 +10,8 @@
 #include "catch.hpp"
 #include "store_oracle.hpp"
 
+namespace intake_test {
+
 using namespace std::chrono_literals;
 using oracle::day;
 
@@ -210,3 +212,5 @@ TEST_CASE("what is undone or forgotten does not come back from what is held", "[
   CHECK(only_held.forget_user(4));
   CHECK(only_held.release(day(20)) == 0);
 }
+
+}  // namespace intake_test

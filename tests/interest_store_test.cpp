@@ -11,6 +11,8 @@
 #include "catch.hpp"
 #include "store_oracle.hpp"
 
+namespace interest_store_test {
+
 using namespace std::chrono_literals;
 using oracle::day;
 
@@ -853,10 +855,16 @@ struct fragile_name {
 
 }  // namespace
 
+}  // namespace interest_store_test
+
 template <>
-struct std::hash<fragile_name> {
-  std::size_t operator()(const fragile_name& name) const noexcept { return static_cast<std::size_t>(name.value); }
+struct std::hash<interest_store_test::fragile_name> {
+  std::size_t operator()(const interest_store_test::fragile_name& name) const noexcept {
+    return static_cast<std::size_t>(name.value);
+  }
 };
+
+namespace interest_store_test {
 
 TEST_CASE("a merge that fails halfway leaves the store as it was", "[interest_store]") {
   using fragile_store = ebb::interest_store<fragile_name, fragile_name>;
@@ -1162,3 +1170,5 @@ TEST_CASE("names may be given as the store itself holds them", "[interest_store]
     REQUIRE(s.interest(base + std::to_string(i), base + "0", how, day(0)) == 1.0);
   }
 }
+
+}  // namespace interest_store_test

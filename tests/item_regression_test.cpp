@@ -8,6 +8,8 @@
 #include "catch.hpp"
 #include "ebb/random.hpp"
 
+namespace item_regression_test {
+
 namespace {
 
 using profiles = std::vector<ebb::item_profile<double>>;
@@ -103,3 +105,5 @@ TEST_CASE("what an item regression cannot be made of is refused", "[item_regress
   Eigen::VectorXd score(2);
   CHECK_THROWS_WITH(model.score({}, score), "ebb::item_regression::score: score must have one entry an item, got 2");
 }
+
+}  // namespace item_regression_test

@@ -10,6 +10,8 @@
 #include "catch.hpp"
 #include "ebb/decay.hpp"
 
+namespace json_explanation_test {
+
 using namespace std::chrono_literals;
 using nlohmann::json;
 
@@ -26,3 +28,5 @@ TEST_CASE("explanations are written as JSON with their units", "[json_explanatio
                         "decay": 0.25, "contribution": 0.5}]})"));
   CHECK_THROWS_AS(json(item{"x", std::numeric_limits<double>::infinity(), {}}), std::invalid_argument);
 }
+
+}  // namespace json_explanation_test

@@ -18,6 +18,8 @@
 #include "ebb/random.hpp"
 #include "json_checks.hpp"
 
+namespace json_learned_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -257,3 +259,5 @@ TEST_CASE("learned behaviour weights come back", "[json_learned]") {
   bad["behaviours"][0]["name"] = "";  // which no behaviour model takes
   CHECK_THROWS_WITH(bad.get<ebb::behaviour_weights>(), contains("\"name\" of an entry"));
 }
+
+}  // namespace json_learned_test

@@ -13,6 +13,8 @@
 #include "ebb/synthetic_log.hpp"
 #include "json_checks.hpp"
 
+namespace json_next_test {
+
 namespace {
 
 using ebb_test::check_refusals;
@@ -199,3 +201,5 @@ TEST_CASE("a choice of decay that makes no sense is refused", "[json_next]") {
   lost.best.loss = std::numeric_limits<double>::quiet_NaN();
   CHECK_THROWS_WITH(json(lost), contains("\"loss\" must be finite"));
 }
+
+}  // namespace json_next_test

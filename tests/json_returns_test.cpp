@@ -14,6 +14,8 @@
 #include "ebb/return_trainer.hpp"
 #include "json_checks.hpp"
 
+namespace json_returns_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -183,3 +185,5 @@ TEST_CASE("a return network of another version, with other features or shapes is
   wrong.rhythms.pop_back();
   CHECK_THROWS_AS(json(wrong), std::invalid_argument);
 }
+
+}  // namespace json_returns_test

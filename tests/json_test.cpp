@@ -16,6 +16,8 @@
 #include "ebb/store_terms.hpp"
 #include "json_checks.hpp"
 
+namespace json_test {
+
 using namespace std::chrono_literals;
 using ebb_test::check_refusals;
 using ebb_test::round_trip;
@@ -337,3 +339,5 @@ TEST_CASE("decay_from_json refuses what is no decay", "[json]") {
   CHECK_THROWS_AS(ebb::decay_from_json(json::object()), std::invalid_argument);
   CHECK_THROWS_AS(ebb::decay_from_json(json(3)), std::invalid_argument);
 }
+
+}  // namespace json_test

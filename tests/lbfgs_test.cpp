@@ -6,6 +6,8 @@
 #include "catch.hpp"
 #include "ebb/random.hpp"
 
+namespace lbfgs_test {
+
 TEST_CASE("a quadratic's minimum is the solution of its linear system", "[lbfgs]") {
   ebb::random_engine random(1);
   Eigen::MatrixXd a(12, 12);
@@ -48,3 +50,5 @@ TEST_CASE("a start at the minimum stays there", "[lbfgs]") {
   CHECK(found.x.norm() == 0.0);
   CHECK(found.steps == 0);
 }
+
+}  // namespace lbfgs_test

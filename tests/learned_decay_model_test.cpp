@@ -12,6 +12,8 @@
 #include "ebb/event_csv.hpp"
 #include "ebb/synthetic_log.hpp"
 
+namespace learned_decay_model_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -79,3 +81,5 @@ TEST_CASE("on the open event sets the learned decay keeps up with the mixture, a
     CHECK(mrr(learned, task) > mrr(mixture, task) + (set == "online_retail" ? 0.003 : -0.002));
   }
 }
+
+}  // namespace learned_decay_model_test

@@ -11,6 +11,8 @@
 #include "ebb/decay_function.hpp"
 #include "ebb/random.hpp"
 
+namespace learned_decay_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -109,3 +111,5 @@ TEST_CASE("a learned decay refuses a state and features that do not fit", "[lear
   state.parameters = Eigen::VectorXf::Constant(decay.network().parameter_count(), std::nanf(""));
   CHECK_THROWS_AS(ebb::learned_decay(state), std::invalid_argument);
 }
+
+}  // namespace learned_decay_test

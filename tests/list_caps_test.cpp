@@ -7,6 +7,8 @@
 
 #include "catch.hpp"
 
+namespace list_caps_test {
+
 TEST_CASE("a candidate is full when any of its groups is", "[list_caps]") {
   const std::string topics = "aabb";
   const ebb::at_most topic(2, [&](std::size_t i) { return topics[i]; });
@@ -33,3 +35,5 @@ TEST_CASE("without caps nothing is full, and a cap of none is refused", "[list_c
   const auto any = [](std::size_t) { return 0; };
   CHECK_THROWS_WITH(ebb::at_most(0, any), contains("most must be >= 1, got 0"));
 }
+
+}  // namespace list_caps_test

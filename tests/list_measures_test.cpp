@@ -8,6 +8,8 @@
 #include "catch.hpp"
 #include "ebb/random.hpp"
 
+namespace list_measures_test {
+
 using list_type = std::vector<int>;
 
 TEST_CASE("intra-list diversity is the mean over pairs", "[list_measures]") {
@@ -66,3 +68,5 @@ TEST_CASE("the Gini index equals its definition by all pairs and its closed form
     CHECK(ebb::gini_index(std::vector<double>{0, unit, unit, 0}) == Approx(0.5));
   CHECK_THROWS_AS(ebb::gini_index(std::vector<double>{-1, 2}), std::invalid_argument);
 }
+
+}  // namespace list_measures_test

@@ -8,6 +8,8 @@
 #include <limits>
 #include <vector>
 
+namespace loss_test {
+
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -253,3 +255,5 @@ TEST_CASE("losses refuse what does not fit", "[loss]") {
   REQUIRE_THROWS_AS(ebb::listwise_loss(output, one, fine, narrow), std::invalid_argument);
   REQUIRE_THROWS_AS(ebb::listwise_loss(output, one, fine, gradient, std::vector<double>(3)), std::invalid_argument);
 }
+
+}  // namespace loss_test

@@ -9,6 +9,8 @@
 
 #include "catch.hpp"
 
+namespace metrics_test {
+
 TEST_CASE("a rank is the place in the sorted order, ties spread evenly over their places", "[metrics]") {
   ebb::random_engine random(1);
   for (int round = 0; round < 200; ++round) {
@@ -117,3 +119,5 @@ TEST_CASE("the bootstrap draws users, not queries", "[metrics]") {
   CHECK(again.lo == d.lo);
   CHECK(again.hi == d.hi);
 }
+
+}  // namespace metrics_test

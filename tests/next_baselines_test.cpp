@@ -13,6 +13,8 @@
 #include "catch.hpp"
 #include "ebb/event_csv.hpp"
 
+namespace next_baselines_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -145,3 +147,5 @@ TEST_CASE("popularity gives the protocol's figures on the open event sets", "[ne
     CHECK(ebb::evaluate(decayed, task).metrics.ndcg10 == Approx(e.decayed).margin(0.005));
   }
 }
+
+}  // namespace next_baselines_test

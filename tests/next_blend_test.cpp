@@ -9,6 +9,8 @@
 #include "catch.hpp"
 #include "ebb/random.hpp"
 
+namespace next_blend_test {
+
 namespace {
 
 struct question {
@@ -167,3 +169,5 @@ TEST_CASE("users who took up nothing or everything teach nothing", "[next_blend]
   Eigen::VectorXf score(2);
   CHECK_THROWS_AS(blend.score(q.signals, q.of_user, score), std::invalid_argument);
 }
+
+}  // namespace next_blend_test

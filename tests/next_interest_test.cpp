@@ -13,6 +13,8 @@
 #include "ebb/next_baselines.hpp"
 #include "ebb/random.hpp"
 
+namespace next_interest_test {
+
 namespace {
 
 /// Users of two kinds that take up items of their own kind, of which the later ones are newer.
@@ -102,3 +104,5 @@ TEST_CASE("on film ratings it is well above decayed popularity", "[next_interest
   ebb::next_interest_model model;
   CHECK(ebb::evaluate(model, task).metrics.ndcg10 > 0.25);  // decayed popularity: 0.217
 }
+
+}  // namespace next_interest_test

@@ -11,6 +11,8 @@
 #include "catch.hpp"
 #include "ebb/random.hpp"
 
+namespace next_signals_test {
+
 namespace {
 
 constexpr double day = 86400;
@@ -187,3 +189,5 @@ TEST_CASE("options that make no sense are refused", "[next_signals]") {
   CHECK_THROWS_AS(ebb::next_signals(history, {.ridge = 0}), std::invalid_argument);
   CHECK_THROWS_WITH(ebb::next_signals(history, {.neighbours = 0}), "ebb::next_signals: neighbours must be > 0, got 0");
 }
+
+}  // namespace next_signals_test

@@ -10,6 +10,8 @@
 
 #include "catch.hpp"
 
+namespace next_task_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -184,3 +186,5 @@ TEST_CASE("an empty log asks nothing; an unsorted one is refused", "[next_task]"
   log.sort();
   CHECK_THROWS_AS(ebb::next_task(log, nullptr, {.train_share = 0.0}), std::invalid_argument);
 }
+
+}  // namespace next_task_test

@@ -13,6 +13,8 @@
 #include "ebb/interest_store.hpp"
 #include "ebb/random.hpp"
 
+namespace observe_batch_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -104,10 +106,16 @@ struct fragile {
 
 }  // namespace
 
+}  // namespace observe_batch_test
+
 template <>
-struct std::hash<fragile> {
-  std::size_t operator()(const fragile& f) const noexcept { return static_cast<std::size_t>(f.value); }
+struct std::hash<observe_batch_test::fragile> {
+  std::size_t operator()(const observe_batch_test::fragile& f) const noexcept {
+    return static_cast<std::size_t>(f.value);
+  }
 };
+
+namespace observe_batch_test {
 
 TEMPLATE_TEST_CASE("a batch leaves what its events one by one would, to the bit", "[observe_batch]", std::uint64_t,
                    std::string) {
@@ -200,3 +208,5 @@ TEST_CASE("a batch that runs out of memory has recorded its first events, each w
   for (std::size_t i = 75; i < 100; ++i) first.observe(uses[i].user, uses[i].item, uses[i].time, uses[i].amount);
   require_same(first, store);
 }
+
+}  // namespace observe_batch_test

@@ -10,6 +10,8 @@
 #include "ebb/exploration.hpp"
 #include "ebb/thompson_sampling.hpp"
 
+namespace off_policy_test {
+
 namespace {
 
 constexpr double infinite = std::numeric_limits<double>::infinity();
@@ -165,3 +167,5 @@ TEST_CASE("off-policy estimates of nothing are nothing, and nonsense is refused"
   CHECK_THROWS_AS(ebb::inverse_propensity(log{{1, -1, std::nan("")}}), std::invalid_argument);
   CHECK_THROWS_AS(ebb::inverse_propensity(log{{1, -1, -1}}, 0), std::invalid_argument);
 }
+
+}  // namespace off_policy_test

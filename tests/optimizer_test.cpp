@@ -9,6 +9,8 @@
 #include <limits>
 #include <vector>
 
+namespace optimizer_test {
+
 namespace {
 
 template <class T>
@@ -188,3 +190,5 @@ TEST_CASE("optimisers refuse options and sizes that do not fit", "[optimizer]") 
   average.update(parameters);
   REQUIRE_THROWS_AS(average.update(others), std::invalid_argument);
 }
+
+}  // namespace optimizer_test

@@ -9,6 +9,8 @@
 #include <numeric>
 #include <vector>
 
+namespace random_test {
+
 namespace {
 
 constexpr int draws = 200'000;
@@ -129,3 +131,5 @@ TEST_CASE("split gives unrelated streams and leaves its parent alone", "[random]
   parent();
   REQUIRE_FALSE(parent.split(0) == again);  // the stream depends on where the parent stands
 }
+
+}  // namespace random_test

@@ -19,6 +19,8 @@
 #include "ebb/store_terms.hpp"
 #include "store_oracle.hpp"
 
+namespace ranker_test {
+
 using namespace std::chrono_literals;
 using oracle::day;
 
@@ -419,3 +421,5 @@ TEST_CASE("a list that is chosen is scored and explained as it would be in its r
   CHECK_THROWS_AS(ranker.rank(s, 1, now, items, {}, [](auto, auto) { return std::vector<std::size_t>{30}; }),
                   std::out_of_range);
 }
+
+}  // namespace ranker_test

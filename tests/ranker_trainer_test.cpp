@@ -15,6 +15,8 @@
 #include "ebb/store_terms.hpp"
 #include "store_oracle.hpp"
 
+namespace ranker_trainer_test {
+
 using namespace std::chrono_literals;
 using oracle::day;
 
@@ -341,3 +343,5 @@ TEST_CASE("the trainer refuses what cannot be learned from", "[ranker_trainer]")
   CHECK_THROWS_AS(trainer.fit({.ridge = 0}), std::invalid_argument);
   CHECK_THROWS_AS(trainer.fit({.steps = 0}), std::invalid_argument);
 }
+
+}  // namespace ranker_trainer_test

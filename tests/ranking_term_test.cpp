@@ -10,6 +10,8 @@
 #include "ebb/interest_store.hpp"
 #include "ebb/random.hpp"
 
+namespace ranking_term_test {
+
 namespace {
 
 using store = ebb::interest_store<int, int>;
@@ -123,3 +125,5 @@ TEST_CASE("a function is a term, one number at a time or all at once", "[ranking
   CHECK(one == std::vector<double>{703.5, 701.5, 702.5});
   CHECK(many == one);
 }
+
+}  // namespace ranking_term_test

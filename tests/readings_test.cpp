@@ -13,6 +13,8 @@
 #include "ebb/random.hpp"
 #include "store_oracle.hpp"
 
+namespace readings_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -46,15 +48,15 @@ void check_table_row(double exponent, const std::array<double, 7>& percent) {
 }  // namespace
 
 TEST_CASE("the power law's table of lanes and errors holds for exponent 1/2", "[readings]") {
-  check_table_row(0.5, {8.3, 3.1, 1.3, 0.52, 0.21, 0.08, 0.03});
+  check_table_row(0.5, {8.3, 3.1, 1.4, 0.52, 0.21, 0.08, 0.03});
 }
 
 TEST_CASE("the power law's table of lanes and errors holds for exponent 1", "[readings]") {
-  check_table_row(1.0, {15, 5.5, 2.2, 0.88, 0.34, 0.11, 0.04});
+  check_table_row(1.0, {15, 5.5, 2.2, 0.88, 0.35, 0.11, 0.04});
 }
 
 TEST_CASE("the power law's table of lanes and errors holds for exponent 2", "[readings]") {
-  check_table_row(2.0, {28, 12, 4.9, 1.7, 0.62, 0.23, 0.10});
+  check_table_row(2.0, {28, 12, 5.2, 1.7, 0.62, 0.23, 0.10});
 }
 
 TEST_CASE("a power law within a stated error takes as few lanes as reach it", "[readings]") {
@@ -154,3 +156,5 @@ TEST_CASE("a fit keeps its half-lives within what a bank may have", "[readings]"
   check(ebb::fit_power_law(24h, {1}, std::chrono::years(900), 8), 1.0);
   check(ebb::fit_power_law(10ms, {2}, 1h, 12), 1.0);
 }
+
+}  // namespace readings_test

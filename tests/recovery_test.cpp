@@ -7,6 +7,8 @@
 
 #include "catch.hpp"
 
+namespace recovery_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -95,3 +97,5 @@ TEST_CASE("an empty log estimates nothing, a log without its groups is refused",
   CHECK_THROWS_AS(ebb::estimate_half_lives(log, {}), std::invalid_argument);
   CHECK(ebb::estimate_half_lives(log, {0}).at(0).returns == 0);
 }
+
+}  // namespace recovery_test

@@ -9,6 +9,8 @@
 
 #include "catch.hpp"
 
+namespace replay_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -206,3 +208,5 @@ TEST_CASE("an unsorted log and an impossible split are refused", "[replay]") {
   CHECK_THROWS_AS(ebb::repeat_task(log, {.tune_begin = 0.8, .test_begin = 0.7}), std::invalid_argument);
   CHECK_THROWS_AS(ebb::repeat_task(log, {.tune_begin = std::nan(""), .test_begin = 0.7}), std::invalid_argument);
 }
+
+}  // namespace replay_test

@@ -20,6 +20,8 @@
 #include "ebb/sharded_store.hpp"
 #include "store_oracle.hpp"
 
+namespace return_features_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -460,3 +462,5 @@ TEST_CASE("the short logarithm is within a rounding or two of the long one", "[r
   CHECK(worst < 1.2e-7);
   CHECK(ebb::detail::log_of_positive(1.0F) == 0.0F);
 }
+
+}  // namespace return_features_test

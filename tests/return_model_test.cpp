@@ -11,6 +11,8 @@
 #include "ebb/baselines.hpp"
 #include "ebb/random.hpp"
 
+namespace return_model_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -117,3 +119,5 @@ TEST_CASE("a log with nothing to tune on is still ranked", "[return_model]") {
   REQUIRE(model.network()->blend == 0);
   REQUIRE(result.ranks.size() == task.testing().queries().size());
 }
+
+}  // namespace return_model_test

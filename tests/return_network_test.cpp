@@ -8,6 +8,8 @@
 #include "catch.hpp"
 #include "ebb/random.hpp"
 
+namespace return_network_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -141,3 +143,5 @@ TEST_CASE("the pass of gelu gives activation's values, wherever they stand", "[r
     REQUIRE(alone == once[i]);
   }
 }
+
+}  // namespace return_network_test

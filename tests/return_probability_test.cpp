@@ -12,6 +12,8 @@
 #include "ebb/random.hpp"
 #include "ebb/sharded_store.hpp"
 
+namespace return_probability_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -169,3 +171,5 @@ TEST_CASE("another user's event a moment later does not stop a probability of re
   CHECK(*early == Approx(*model(s, "u", "a", ebb::time_point(11h) + 30s)).epsilon(1e-3));
   CHECK_THROWS_AS(model.all(s, "u", ebb::time_point(11h) - 31s), std::domain_error);
 }
+
+}  // namespace return_probability_test

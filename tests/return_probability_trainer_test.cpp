@@ -14,6 +14,8 @@
 #include "ebb/random.hpp"
 #include "ebb/synthetic_log.hpp"
 
+namespace return_probability_trainer_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -258,3 +260,5 @@ TEST_CASE("on the open event sets the probability beats a constant and plain dec
     }
   }
 }
+
+}  // namespace return_probability_trainer_test

@@ -8,6 +8,8 @@
 
 #include "catch.hpp"
 
+namespace return_samples_test {
+
 namespace {
 
 Eigen::MatrixXf numbered(Eigen::Index candidates, Eigen::Index features) {
@@ -73,3 +75,5 @@ TEST_CASE("what does not fit is refused by name", "[return_samples]") {
   REQUIRE_THROWS_AS(samples.add(numbered(3, 4), Eigen::MatrixXd::Zero(3, 1), fine), std::invalid_argument);
   REQUIRE_THROWS_AS(ebb::return_samples({.negatives = 0}), std::invalid_argument);
 }
+
+}  // namespace return_samples_test

@@ -10,6 +10,8 @@
 #include "catch.hpp"
 #include "ebb/random.hpp"
 
+namespace return_trainer_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -207,3 +209,5 @@ TEST_CASE("options out of range and moments of other lanes are refused", "[retur
   REQUIRE_THROWS_AS(ebb::train_return_network(samples, ebb::timescales{1h}, {}, 4), std::invalid_argument);
   REQUIRE_THROWS_AS(ebb::train_return_network(samples, bank, {}, 5), std::invalid_argument);
 }
+
+}  // namespace return_trainer_test

@@ -8,6 +8,8 @@
 #include <limits>
 #include <vector>
 
+namespace scaler_test {
+
 namespace {
 
 template <class T>
@@ -183,3 +185,5 @@ TEST_CASE("scalers refuse what does not fit and leave their state alone", "[scal
   REQUIRE(scaler.state().mean == before.mean);
   REQUIRE(scaler.state().count == before.count);
 }
+
+}  // namespace scaler_test

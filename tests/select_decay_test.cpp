@@ -16,6 +16,8 @@
 #include "ebb/random.hpp"
 #include "ebb/synthetic_log.hpp"
 
+namespace select_decay_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -252,3 +254,5 @@ TEST_CASE("the open event sets ask for a slow tail, and measurably for decay", "
     CHECK(choice.mrr_lift_over_no_decay.lo > 0);
   }
 }
+
+}  // namespace select_decay_test

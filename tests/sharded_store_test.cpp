@@ -14,6 +14,8 @@
 #include "ebb/intake.hpp"
 #include "store_oracle.hpp"
 
+namespace sharded_store_test {
+
 using namespace std::chrono_literals;
 using oracle::day;
 
@@ -354,3 +356,5 @@ TEST_CASE("batches from several threads all arrive, while others read", "[sharde
   });
   CHECK(events == std::uint64_t{threads} * batches * 50);
 }
+
+}  // namespace sharded_store_test

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <vector>
 
+namespace slot_lanes_test {
+
 namespace {
 
 using namespace std::chrono;
@@ -51,3 +53,5 @@ TEST_CASE("pairs with the same history have the same bits, wherever in memory th
         CHECK((lanes.levels(user).col(slot) == first).all());
   }
 }
+
+}  // namespace slot_lanes_test

@@ -17,6 +17,8 @@
 #include "snapshot_bytes.hpp"
 #include "store_oracle.hpp"
 
+namespace snapshot_blocks_test {
+
 using namespace std::chrono_literals;
 using ebb::snapshot_format;
 using oracle::day;
@@ -78,17 +80,23 @@ int_store numbered_store() {
 
 }  // namespace
 
+}  // namespace snapshot_blocks_test
+
 template <>
-struct std::hash<street_and_number> {
-  std::size_t operator()(const street_and_number& name) const noexcept {
+struct std::hash<snapshot_blocks_test::street_and_number> {
+  std::size_t operator()(const snapshot_blocks_test::street_and_number& name) const noexcept {
     return std::hash<std::string>{}(name.street) + static_cast<std::size_t>(name.number);
   }
 };
 
 template <>
-struct std::hash<deep_name> {
-  std::size_t operator()(const deep_name& name) const noexcept { return static_cast<std::size_t>(name.levels); }
+struct std::hash<snapshot_blocks_test::deep_name> {
+  std::size_t operator()(const snapshot_blocks_test::deep_name& name) const noexcept {
+    return static_cast<std::size_t>(name.levels);
+  }
 };
+
+namespace snapshot_blocks_test {
 
 TEST_CASE("users fill blocks of a mebibyte, and the last of a block and a larger one come through",
           "[snapshot_blocks]") {
@@ -430,3 +438,5 @@ TEST_CASE("a block is no line of JSON", "[snapshot_blocks]") {
                                    "\n");
   CHECK_THROWS_WITH(read_back<int_store>(json), contains("record 2 is corrupt"));
 }
+
+}  // namespace snapshot_blocks_test

@@ -18,6 +18,8 @@
 #include "snapshot_bytes.hpp"
 #include "store_oracle.hpp"
 
+namespace snapshot_test {
+
 using namespace std::chrono_literals;
 using oracle::day;
 
@@ -431,3 +433,5 @@ TEST_CASE("an item's first use by anybody comes through shards, and one shard st
   CHECK(read_back<shards::store_type>(written(part, snapshot_format::json)).is_shard());
   CHECK_FALSE(read_back<shards::store_type>(written(many, snapshot_format::json)).is_shard());
 }
+
+}  // namespace snapshot_test

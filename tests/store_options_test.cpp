@@ -10,6 +10,8 @@
 #include "catch.hpp"
 #include "ebb/interest_store.hpp"
 
+namespace store_options_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -60,3 +62,5 @@ TEST_CASE("every option that changes what is kept is told apart, and named, when
   store a(base);
   CHECK_NOTHROW(a.merge(store(base)));
 }
+
+}  // namespace store_options_test

@@ -13,6 +13,8 @@
 #include "ebb/sharded_store.hpp"
 #include "store_oracle.hpp"
 
+namespace store_terms_test {
+
 using namespace std::chrono_literals;
 using oracle::day;
 
@@ -181,3 +183,5 @@ TEST_CASE("a forgotten item and a pruned entry say nothing", "[store_terms]") {
   CHECK(dislike[1] == Approx(-0.5));
   CHECK(dislike[2] == Approx(-0.5));
 }
+
+}  // namespace store_terms_test

@@ -7,6 +7,8 @@
 
 #include "catch.hpp"
 
+namespace synthetic_log_test {
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -78,3 +80,5 @@ TEST_CASE("everybody may be new, or nobody after the first event", "[synthetic_l
   few.items = 10;  // the shelves run empty
   CHECK_NOTHROW(ebb::make_synthetic_log(6, few));
 }
+
+}  // namespace synthetic_log_test

@@ -9,6 +9,8 @@
 #include "catch.hpp"
 #include "ebb/random.hpp"
 
+namespace tag_line_test {
+
 namespace {
 
 using ebb::detail::tag_byte;
@@ -120,3 +122,5 @@ TEMPLATE_TEST_CASE("a table of tag lines does what a list would, whatever comes 
   check_table<TestType>(40, 1'000'000, 0.8);
   check_table<TestType>(8, 3, 0.9);  // nearly all of a few hashes, lines full one after another
 }
+
+}  // namespace tag_line_test

@@ -9,6 +9,8 @@
 #include "catch.hpp"
 #include "list_policy.hpp"
 
+namespace thompson_sampling_test {
+
 namespace {
 
 using list_policy::check_frequencies;
@@ -146,3 +148,5 @@ TEST_CASE("Thompson sampling answers nothing for nothing and refuses nonsense", 
   CHECK_THROWS_AS(ebb::interest_belief(-1), std::invalid_argument);
   CHECK_THROWS_AS(ebb::rate_belief(3, 2), std::invalid_argument);
 }
+
+}  // namespace thompson_sampling_test

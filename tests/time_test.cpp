@@ -6,6 +6,8 @@
 
 #include "catch.hpp"
 
+namespace time_test {
+
 using namespace std::chrono_literals;
 
 TEST_CASE("every chrono duration is a duration, a bare number is not", "[time]") {
@@ -29,3 +31,5 @@ TEST_CASE("to_time_point refuses what the clock cannot hold and says so", "[time
   CHECK_THROWS_AS(ebb::to_time_point(std::chrono::years(1000)), std::invalid_argument);
   CHECK_THROWS_WITH(ebb::to_time_point(ebb::duration(1e12)), contains("ebb::to_time_point") && contains("1e+12 s"));
 }
+
+}  // namespace time_test

@@ -11,6 +11,8 @@
 #include "ebb/decay_function.hpp"
 #include "ebb/random.hpp"
 
+namespace timescales_test {
+
 using namespace std::chrono_literals;
 using ebb::detail::lane_grid;
 
@@ -124,3 +126,5 @@ TEST_CASE("the portable high product is the wide one", "[lane_grid]") {
     CHECK(ebb::detail::multiply_high(a, b) == ebb::detail::multiply_high_portable(a, b));
   }
 }
+
+}  // namespace timescales_test

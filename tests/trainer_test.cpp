@@ -10,6 +10,8 @@
 #include <stdexcept>
 #include <vector>
 
+namespace trainer_test {
+
 namespace {
 
 template <class T>
@@ -216,3 +218,5 @@ TEST_CASE("fit refuses what does not fit, naming it", "[trainer]") {
   REQUIRE_THROWS_WITH(ebb::fit(network, x, y), "ebb::fit: y must be finite; in row 0 of column 9, got inf");
   REQUIRE(network.parameters() == before);
 }
+
+}  // namespace trainer_test

@@ -87,19 +87,37 @@ EBB_VECTORISE inline auto run_as_built(Arguments... arguments) {
   return Kernel::template run<built_level>(arguments...);
 }
 
-#if EBB_SIMD_LEVELS
+// Which levels above that of the build there are to choose from; no others are compiled.
+#if EBB_SIMD_LEVELS && EBB_SIMD_BYTES >= 64 && !defined(__AVX512VL__)
+#define EBB_SIMD_AVX512 1
+#else
+#define EBB_SIMD_AVX512 0
+#endif
+#if EBB_SIMD_LEVELS && EBB_SIMD_BYTES >= 32 && !defined(__AVX512VL__) && !(defined(__AVX2__) && defined(__FMA__))
+#define EBB_SIMD_AVX2 1
+#else
+#define EBB_SIMD_AVX2 0
+#endif
+
+#if EBB_SIMD_AVX2
 template <class Kernel, class... Arguments>
 EBB_VECTORISE __attribute__((target("avx2,fma"))) inline auto run_avx2(Arguments... arguments) {
   return Kernel::template run<simd_level<32, true>>(arguments...);
 }
+#endif
 
+#if EBB_SIMD_AVX512
 template <class Kernel, class... Arguments>
 EBB_VECTORISE __attribute__((target("avx2,fma,avx512f,avx512dq,avx512bw,avx512vl"))) inline auto run_avx512(
     Arguments... arguments) {
   return Kernel::template run<simd_level<64, true>>(arguments...);
 }
+#endif
 
+#if EBB_SIMD_AVX2 || EBB_SIMD_AVX512
 [[nodiscard]] inline bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+#endif
+#if EBB_SIMD_AVX512
 [[nodiscard]] inline bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
@@ -111,23 +129,23 @@ enum class processor_level { as_built, avx2, avx512 };
 
 /// The highest level this processor has above the one the program was built for.
 [[nodiscard]] inline processor_level widest_level() noexcept {
-#if EBB_SIMD_LEVELS && !defined(__AVX512VL__)
-  if (EBB_SIMD_BYTES >= 64 && has_avx512()) return processor_level::avx512;
-#if !defined(__AVX2__) || !defined(__FMA__)
-  if (EBB_SIMD_BYTES >= 32 && has_avx2()) return processor_level::avx2;
+#if EBB_SIMD_AVX512
+  if (has_avx512()) return processor_level::avx512;
 #endif
+#if EBB_SIMD_AVX2
+  if (has_avx2()) return processor_level::avx2;
 #endif
   return processor_level::as_built;
 }
 
-/// The kernel at a level that this processor has.
+/// The kernel at a level up to the widest; at that of the build where there is no such.
 template <class Kernel, class... Arguments>
-auto run_at(processor_level level, Arguments... arguments) {
-#if EBB_SIMD_LEVELS
+auto run_at([[maybe_unused]] processor_level level, Arguments... arguments) {
+#if EBB_SIMD_AVX512
   if (level == processor_level::avx512) return run_avx512<Kernel>(arguments...);
+#endif
+#if EBB_SIMD_AVX2
   if (level == processor_level::avx2) return run_avx2<Kernel>(arguments...);
-#else
-  static_cast<void>(level);
 #endif
   return run_as_built<Kernel>(arguments...);
 }
