@@ -51,7 +51,7 @@ TEST_CASE("the generator follows its published recurrence", "[random]") {
   REQUIRE(ebb::random_engine(0)() == ((product << 7) | (product >> 57)) * 9);
 }
 
-TEST_CASE("uniforms fill [0, 1) evenly", "[random]") {
+TEST_CASE("uniforms fill the unit interval evenly", "[random]") {
   ebb::random_engine random(1);
   std::vector<int> counts(100);
   for (int i = 0; i < draws; ++i) {
