@@ -147,7 +147,7 @@ TEST_CASE("an unknown behaviour is refused by name, or read as \"*\" if the host
   CHECK(model("view") == signal{0.1, 0});
 }
 
-TEST_CASE("weights are set by name and learned as one vector; handles stay good", "[behaviour]") {
+TEST_CASE("weights are set by name and learned as one vector, and handles stay good", "[behaviour]") {
   behaviour_model model;
   const auto click = model.id("click");
   model.set_weight("click", 0.9);

@@ -127,7 +127,7 @@ TEST_CASE("ids are forgotten after the window and not before", "[intake]") {
   CHECK(door.offer(1, 1, day(1), day(1) + 2h, 1.0, "b") == intake_result::duplicate);
 }
 
-TEST_CASE("a rejected event may be delivered again when its time has come; a held one may not", "[intake]") {
+TEST_CASE("a rejected event may be delivered again when its time has come, a held one may not", "[intake]") {
   store s(options);
   intake rejecting(s, {.tolerance = 0s});
   CHECK(rejecting.offer(1, 1, day(2), day(1), 1.0, 7) == intake_result::rejected);

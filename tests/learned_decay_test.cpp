@@ -55,7 +55,7 @@ TEST_CASE("whatever its parameters, a learned decay is a decay function", "[lear
   }
 }
 
-TEST_CASE("untrained, every pair has the decay it starts from; a lane left out stays out", "[learned_decay]") {
+TEST_CASE("untrained, every pair has the decay it starts from, and a lane left out stays out", "[learned_decay]") {
   const ebb::reading start(bank, {0.5, 0, 0.2, 0, 0.3, 0});
   ebb::learned_decay_state state = fresh(start);
   ebb::random_engine random(2);

@@ -106,7 +106,7 @@ TEST_CASE("the networks learn what no weights can: a signal that speaks for one 
   CHECK(network > 220);
 }
 
-TEST_CASE("the same samples give the same blend; another seed another network but the same weights", "[next_blend]") {
+TEST_CASE("the same samples give the same blend, another seed another network but the same weights", "[next_blend]") {
   const std::vector<question> questions = planted(4, 60, 15);
   const auto scored = [&](std::uint64_t seed) {
     ebb::next_blend blend(samples_of(questions, 5, 5), {.epochs = 2, .seed = seed});

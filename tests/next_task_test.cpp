@@ -175,7 +175,7 @@ TEST_CASE("a measurement on a part of the users takes them evenly", "[next_task]
   }
 }
 
-TEST_CASE("an empty log asks nothing; an unsorted one is refused", "[next_task]") {
+TEST_CASE("an empty log asks nothing, and an unsorted one is refused", "[next_task]") {
   ebb::event_log log;
   by_number model;
   CHECK(ebb::evaluate(model, ebb::next_task(log)).ndcg.empty());

@@ -214,7 +214,8 @@ TEST_CASE("losses and ranks are those of the raw events", "[select_decay]") {
   for (const ebb::decay_fit& fit : choice.families) CHECK(fit.loss >= choice.best.loss - 0.02);
 }
 
-TEST_CASE("a power law's scale gives it its half-life; a parabola has its least where it has it", "[select_decay]") {
+TEST_CASE("a power law's scale gives it its half-life, and a parabola has its least where it has it",
+          "[select_decay]") {
   for (const double p : {0.2, 0.5, 1.0, 3.0}) {
     const ebb::duration scale = ebb::detail::power_law_scale(30h, p);
     CHECK(std::pow(1 + 30h / scale, -p) == Approx(0.5));

@@ -201,13 +201,13 @@ inline void check_horizon(const char* where, duration horizon) {
 /// The best reading of `lanes` half-lives for the power law (1 + gap/scale)^(−p): both half-lives and weights are chosen.
 ///
 /// It starts from (1 + x)^(−p) = 1/Γ(p) ∫ s^(p−1) e^(−s) e^(−sx) ds with s = e^u by the trapezoid rule, and then moves rates and weights until
-/// the largest relative error over the horizon is smallest. Reached for a half-life of a day over ten years (pinned by readings_test;
-/// flags of the compiler end the search a little elsewhere):
+/// the largest relative error over the horizon is smallest. Reached for a half-life of a day over ten years (pinned by readings_test to
+/// within a tenth: other flags of the compiler end the search a little elsewhere):
 ///
 ///   lanes          4       5       6       7       8       9      10
-///   p = 0.5    8.3 %   3.1 %   1.4 %  0.52 %  0.21 %  0.08 %  0.03 %
-///   p = 1       15 %   5.5 %   2.2 %  0.88 %  0.35 %  0.11 %  0.04 %
-///   p = 2       28 %    12 %   5.2 %   1.7 %  0.62 %  0.23 %  0.10 %
+///   p = 0.5    8.3 %   3.1 %   1.3 %  0.52 %  0.21 %  0.08 %  0.03 %
+///   p = 1       15 %   5.5 %   2.2 %  0.88 %  0.34 %  0.11 %  0.04 %
+///   p = 2       28 %    12 %   4.9 %   1.7 %  0.62 %  0.23 %  0.10 %
 ///
 /// Complexity: 0.1 s for 8 lanes, done once.   Errors: std::invalid_argument for lanes outside [1, 32] or a horizon outside (0, 1000 years],
 ///         as power_law_decay. Half-lives stay within what `timescales` allows; the error returned says how well that does.

@@ -87,7 +87,7 @@ EBB_VECTORISE inline auto run_as_built(Arguments... arguments) {
   return Kernel::template run<built_level>(arguments...);
 }
 
-// Which levels above that of the build there are to choose from; no others are compiled.
+// Which levels there are to choose from beside that of the build; no others are compiled.
 #if EBB_SIMD_LEVELS && EBB_SIMD_BYTES >= 64 && !defined(__AVX512VL__)
 #define EBB_SIMD_AVX512 1
 #else
