@@ -201,8 +201,8 @@ inline void check_horizon(const char* where, duration horizon) {
 /// The best reading of `lanes` half-lives for the power law (1 + gap/scale)^(−p): both half-lives and weights are chosen.
 ///
 /// It starts from (1 + x)^(−p) = 1/Γ(p) ∫ s^(p−1) e^(−s) e^(−sx) ds with s = e^u by the trapezoid rule, and then moves rates and weights until
-/// the largest relative error over the horizon is smallest. Reached for a half-life of a day over ten years (pinned by readings_test to
-/// within a tenth: other flags of the compiler end the search a little elsewhere):
+/// the largest relative error over the horizon is smallest. Reached for a half-life of a day over ten years (pinned by readings_test for an
+/// ordinary build; other flags of the compiler were seen to end the search up to a tenth higher, which the error returned says):
 ///
 ///   lanes          4       5       6       7       8       9      10
 ///   p = 0.5    8.3 %   3.1 %   1.3 %  0.52 %  0.21 %  0.08 %  0.03 %
