@@ -19,6 +19,7 @@
 #include <stdexcept>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "bench_size.hpp"
@@ -82,6 +83,65 @@ struct mixed {
 struct kept {
   double value = 0;
   ebb::time_point last = start;
+};
+
+/// The least that keeps a user's items together: a table of users, each with a table of items, two lines of memory an event. It ranks
+/// nothing, keeps no order and checks nothing; what it takes is what no store of that kind can do without.
+class bare_blocks {
+  struct row {
+    id key = 0;
+    bool used = false;
+    kept second;
+  };
+  struct alignas(64) user {
+    id key = 0;
+    bool used = false;
+    std::size_t size = 0;
+    std::vector<row> rows;
+  };
+
+  /// Where the key is, or would be: linear probing in a table of 2^n slots that is never full.
+  template <class Table>
+  static auto& slot_of(Table& table, id key) {
+    std::size_t at = mixed{}(key) & (table.size() - 1);
+    while (table[at].used && table[at].key != key) at = (at + 1) & (table.size() - 1);
+    return table[at];
+  }
+  template <class Slot>
+  static Slot& find_or_add(std::vector<Slot>& table, std::size_t& size, id key) {
+    if (table.empty()) table.resize(4);
+    Slot* at = &slot_of(table, key);
+    if (at->used) return *at;
+    if (4 * (size + 1) > 3 * table.size()) {
+      std::vector<Slot> grown(2 * table.size());
+      for (Slot& slot : table)
+        if (slot.used) slot_of(grown, slot.key) = std::move(slot);
+      table.swap(grown);
+      at = &slot_of(table, key);
+    }
+    ++size;
+    at->key = key;
+    at->used = true;
+    return *at;
+  }
+
+ public:
+  kept& operator[](std::uint64_t key) {
+    user& u = find_or_add(users_, user_count_, static_cast<id>(key >> 32));
+    const std::size_t before = u.size;
+    kept& found = find_or_add(u.rows, u.size, static_cast<id>(key)).second;
+    size_ += u.size - before;
+    return found;
+  }
+  [[nodiscard]] const row* find(std::uint64_t key) const {
+    return &slot_of(slot_of(users_, static_cast<id>(key >> 32)).rows, static_cast<id>(key));
+  }
+  [[nodiscard]] std::size_t size() const { return size_; }
+
+ private:
+  std::vector<user> users_;
+  std::size_t user_count_ = 0;
+  std::size_t size_ = 0;
 };
 
 template <class Map>
@@ -283,6 +343,7 @@ void add_sharded(const std::string& who) {
   add<by_ebb_batch<ebb::interest_store<id, id, double, 1>>>("ebb_batch");
   add_sharded<by_ebb<ebb::sharded_store<id, id, double, 1>>>("ebb");
   add_sharded<by_ebb_batch<ebb::sharded_store<id, id, double, 1>>>("ebb_batch");
+  add<by_map<bare_blocks>>("bare_blocks");
   using std_map = std::unordered_map<std::uint64_t, kept, mixed>;
   add<by_map<std_map>>("std");
   add_sharded<by_maps<std_map>>("std");
