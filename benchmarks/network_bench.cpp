@@ -32,6 +32,9 @@
 #ifdef EBB_BENCH_DLIB
 #include <dlib/dnn.h>
 #endif
+#ifdef EBB_BENCH_LIBTORCH
+#include <torch/torch.h>
+#endif
 #endif
 
 namespace {
@@ -293,6 +296,53 @@ class by_dlib {
 };
 #endif
 
+#ifdef EBB_BENCH_LIBTORCH
+template <class Shape>
+class by_libtorch {
+ public:
+  explicit by_libtorch(const Eigen::VectorXf& flat)
+      : network_(made(flat)), solver_(network_->parameters(), torch::optim::AdamOptions(learning_rate)) {
+    torch::set_num_threads(1);
+  }
+
+  void step(const Eigen::MatrixXf& x, const Eigen::MatrixXf& y) {
+    if (!inputs_.defined()) {  // kept: what is timed is the training
+      inputs_ = torch::from_blob(const_cast<float*>(x.data()), {batch, Shape::inputs}).clone();
+      targets_ = torch::from_blob(const_cast<float*>(y.data()), {batch, 1}).clone();
+    }
+    solver_.zero_grad();
+    torch::mse_loss(network_->forward(inputs_), targets_).backward();
+    solver_.step();
+  }
+
+  float score(const float* x) {
+    const torch::NoGradGuard no_gradient;
+    return network_->forward(torch::from_blob(const_cast<float*>(x), {1, Shape::inputs})).template item<float>();
+  }
+
+ private:
+  static torch::nn::Sequential made(const Eigen::VectorXf& flat) {
+    const torch::NoGradGuard no_gradient;
+    torch::nn::Sequential network;
+    auto* at = const_cast<float*>(flat.data());
+    for (std::size_t l = 0; l < Shape::layers; ++l) {
+      const int ins = Shape::sizes[l], outs = Shape::sizes[l + 1];
+      torch::nn::Linear layer(ins, outs);
+      layer->weight.copy_(torch::from_blob(at, {ins, outs}).t());
+      layer->bias.copy_(torch::from_blob(at + ins * outs, {outs}));
+      at += (ins + 1) * outs;
+      network->push_back(layer);
+      if (l + 1 < Shape::layers) network->push_back(torch::nn::ReLU());
+    }
+    return network;
+  }
+
+  torch::nn::Sequential network_;
+  torch::optim::Adam solver_;
+  torch::Tensor inputs_, targets_;
+};
+#endif
+
 #endif  // EBB_BENCH_NATIVE
 
 /// Everybody's outputs after twenty steps, against those of the plain loop.
@@ -351,6 +401,9 @@ void add_everyone() {
 #endif
 #ifdef EBB_BENCH_DLIB
   add<by_dlib, Shape>("dlib");
+#endif
+#ifdef EBB_BENCH_LIBTORCH
+  add<by_libtorch, Shape>("libtorch");
 #endif
 #endif
   add<by_eigen, Shape>("eigen");
