@@ -86,7 +86,7 @@ struct kept {
 };
 
 /// The least that keeps a user's items together: a table of users, each with a table of items, two lines of memory an event. It ranks
-/// nothing, keeps no order and checks nothing; what it takes is what no store of that kind can do without.
+/// nothing, keeps no order and checks nothing: a mark for what a store of that kind can hope for.
 class bare_blocks {
   struct row {
     id key = 0;
